@@ -1,0 +1,67 @@
+import type { MikroORM } from '@mikro-orm/core';
+import { ambientContext } from './context.ts';
+import { noteFlushCallers } from './internals/flushCallers.ts';
+import { deriveModel } from './metadata/deriveModel.ts';
+import { dialectOf, type Dialect } from './metadata/dialect.ts';
+import { transactionSchema } from './metadata/transactionEntity.ts';
+import type { VersioningModel } from './model/VersioningModel.ts';
+import { resolveOptions, type ResolvedOptions, type VersioningOptions } from './options.ts';
+import { defineAccessors } from './read/accessors.ts';
+import { Recorder } from './Recorder.ts';
+import { createStore } from './store/createStore.ts';
+
+/**
+ * The extension. It derives the version entities, records every flush, and answers for the past:
+ *
+ *     MikroORM.init({ entities, dbName, extensions: [Versioning] });
+ */
+export class Versioning {
+  /** The extension with options. Throws a `VersioningError` for an option that does not exist. */
+  static with(options: VersioningOptions): { readonly name: string; register(orm: MikroORM): void } {
+    const resolved = resolveOptions(options);
+    return {
+      name: 'Versioning',
+      register: orm => {
+        register(orm, resolved);
+      },
+    };
+  }
+
+  static register(this: void, orm: MikroORM): void {
+    register(orm, resolveOptions({}));
+  }
+}
+
+function register(orm: MikroORM, options: ResolvedOptions): void {
+  const { config } = orm;
+  const dialect = dialectOf(config.getPlatform(), options.transactionIdType);
+  defineAccessors();
+  noteFlushCallers(ambientContext);
+  addTransactionEntity(orm, options, dialect);
+  const discovery = config.get('discovery');
+  const before = discovery.afterDiscovered;
+  config.set('discovery', {
+    ...discovery,
+    afterDiscovered: (storage, platform) => {
+      const derive = () => {
+        addRecorder(orm, deriveModel(storage, platform, options, dialect), options, dialect);
+      };
+      const result = before?.(storage, platform);
+      return result instanceof Promise ? result.then(derive) : derive();
+    },
+  });
+}
+
+function addTransactionEntity({ config }: MikroORM, options: ResolvedOptions, dialect: Dialect): void {
+  const schema = transactionSchema(options, dialect);
+  config.set('entities', [...config.get('entities'), schema]);
+  const entitiesTs = config.get('entitiesTs');
+  if (entitiesTs.length > 0) {
+    config.set('entitiesTs', [...entitiesTs, schema]);
+  }
+}
+
+function addRecorder({ config }: MikroORM, model: VersioningModel, options: ResolvedOptions, dialect: Dialect): void {
+  const recorder = new Recorder(model, createStore(model, dialect), config.getPlatform(), options.context);
+  config.set('subscribers', [...config.get('subscribers'), recorder]);
+}

@@ -1,0 +1,37 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import { Touched } from '../model/Touched.ts';
+import type { LinkHistory, RowHistory } from '../model/VersioningModel.ts';
+import type { VersioningContext } from '../model/VersioningContext.ts';
+
+/** A touched row whose key the database may not have given yet. */
+export interface UnresolvedRow {
+  readonly kind: 'row';
+  readonly history: RowHistory;
+  readonly entity: object;
+  readonly meta: EntityMetadata;
+}
+
+/** A touched link, one of whose ends may not have a key yet. */
+export interface UnresolvedLink {
+  readonly kind: 'link';
+  readonly link: LinkHistory;
+  readonly owner: unknown;
+  readonly target: unknown;
+}
+
+/** What one root database transaction has touched so far. */
+export class TransactionState {
+  readonly touched = new Touched();
+  /** Created rows and changed links, until their keys are known. */
+  unresolved: (UnresolvedRow | UnresolvedLink)[] = [];
+  /** The last one given wins. */
+  context: VersioningContext = {};
+  /** Id of the transaction row, once the history has been written. */
+  written: number | undefined;
+  /** Live entities whose loaded `versions` do not show this transaction yet. */
+  readonly stale = new Set<object>();
+
+  get isEmpty(): boolean {
+    return this.touched.tables.size === 0 && this.unresolved.length === 0;
+  }
+}

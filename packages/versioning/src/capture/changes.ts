@@ -1,0 +1,219 @@
+import {
+  ChangeSetType,
+  helper,
+  ReferenceKind,
+  type ChangeSet,
+  type Collection,
+  type EntityMetadata,
+  type Platform,
+  type UnitOfWork,
+} from '@mikro-orm/core';
+import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
+import type { KeyValues } from '../model/Touched.ts';
+import type { LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
+import { databaseValues, keyOf, snapshotKey } from './keys.ts';
+import type { TransactionState } from './TransactionState.ts';
+
+/** Reads from the unit of work which rows and links a flush touches. Decides nothing: the database says what they became. */
+export class ChangeReader {
+  readonly #model: VersioningModel;
+  readonly #platform: Platform;
+  readonly #linksByPivot: ReadonlyMap<unknown, LinkHistory>;
+  readonly #linkEnds: ReadonlySet<object>;
+
+  constructor(model: VersioningModel, platform: Platform) {
+    this.#model = model;
+    this.#platform = platform;
+    this.#linksByPivot = new Map(model.links.map(link => [link.pivot.class, link]));
+    this.#linkEnds = new Set(model.links.flatMap(link => [link.owner.root.class, link.target.root.class]));
+  }
+
+  /** Whether a change of this class can matter: it is versioned, is an end of versioned links, or cascades to something versioned. */
+  concerns(meta: EntityMetadata): boolean {
+    const root = meta.root.class;
+    return (
+      this.#model.rows.has(root) ||
+      this.#linkEnds.has(root) ||
+      this.#model.dependents.has(root) ||
+      this.#linksByPivot.has(root)
+    );
+  }
+
+  /** Adds change sets to the state, and returns the rows that leave their key. */
+  readChangeSets(changeSets: readonly ChangeSet<object>[], state: TransactionState): Leaving[] {
+    const leaving: Leaving[] = [];
+    // what existed before comes first, so that a row which is deleted and created again is not taken for a new one
+    for (const changeSet of changeSets.toSorted((a, b) => Number(isCreate(a)) - Number(isCreate(b)))) {
+      if (this.concerns(changeSet.meta)) {
+        this.#readChangeSet(changeSet, state, leaving);
+      }
+    }
+    return leaving;
+  }
+
+  /** Adds the updates that MikroORM splits off; an entity that changes nothing but a swapped unique value is only here. */
+  readExtraUpdates(uow: UnitOfWork, state: TransactionState): void {
+    for (const [entity] of uow.getExtraUpdates()) {
+      const { __meta: meta, __originalEntityData: snapshot } = helper(entity);
+      const history = this.#model.rows.get(meta.root.class);
+      const key = snapshot && snapshotKey(snapshot, meta.getPrimaryProps(), this.#platform);
+      if (history && key) {
+        // an entity without a snapshot is a new one, and has a change set
+        state.touched.rowsOf(history.table.name).addKey(key, false);
+        state.stale.add(entity);
+      }
+    }
+  }
+
+  /** Adds every changed collection to the state, and returns the owners whose children are replaced unseen. */
+  readCollections(uow: UnitOfWork, state: TransactionState): ReplacedUnseen[] {
+    const unseen: ReplacedUnseen[] = [];
+    for (const collection of uow.getCollectionUpdates() as Iterable<Collection<object>>) {
+      const { property } = collection;
+      if (!collection.isDirty()) {
+        continue;
+      }
+      if (property.kind === ReferenceKind.MANY_TO_MANY) {
+        const link = this.#linksByPivot.get(property.pivotEntity);
+        if (link) {
+          this.#readLinks(collection, link, state);
+        }
+      } else if (collection.getSnapshot() === undefined && this.concerns(property.targetMeta!)) {
+        const owner = keyOf(collection.owner, helper(collection.owner).__meta, this.#platform);
+        if (owner) {
+          unseen.push({ child: property.targetMeta!, foreignKey: property.mappedBy, owner });
+        }
+      }
+    }
+    // a self-referencing collection waits in the extra updates
+    for (const [, , value] of uow.getExtraUpdates()) {
+      const collection = value as Partial<Collection<object>> | undefined;
+      const link = collection?.property && this.#linksByPivot.get(collection.property.pivotEntity);
+      if (link) {
+        this.#readLinks(value as Collection<object>, link, state);
+      }
+    }
+    return unseen;
+  }
+
+  /** Moves what has a key by now from `unresolved` to `touched`; with `final`, forgets the rest, which was never written. */
+  resolve(state: TransactionState, final: boolean): void {
+    state.unresolved = state.unresolved.filter(entry => {
+      if (entry.kind === 'row') {
+        const key = keyOf(entry.entity, entry.meta, this.#platform);
+        if (key) {
+          state.touched.rowsOf(entry.history.table.name).addKey(key, true);
+        }
+        return !key && !final;
+      }
+      const owner = this.#endKey(entry.owner, entry.link.owner);
+      const target = this.#endKey(entry.target, entry.link.target);
+      if (owner && target) {
+        state.touched.rowsOf(entry.link.table.name).addKey([...owner, ...target], false);
+      }
+      return !(owner && target) && !final;
+    });
+  }
+
+  #endKey(end: unknown, meta: EntityMetadata): KeyValues | undefined {
+    return Array.isArray(end) ? (end as KeyValues) : keyOf(end as object, meta, this.#platform);
+  }
+
+  #readChangeSet(changeSet: ChangeSet<object>, state: TransactionState, leaving: Leaving[]): void {
+    const { entity, meta } = changeSet;
+    const history = this.#model.rows.get(meta.root.class);
+    if (history) {
+      state.stale.add(entity);
+    }
+    const link = this.#linksByPivot.get(meta.class);
+    if (link) {
+      this.#readPivotEntity(changeSet, link, state);
+    }
+    if (isCreate(changeSet)) {
+      if (history) {
+        state.unresolved.push({ kind: 'row', history, entity, meta });
+      }
+      return;
+    }
+    const key = this.#oldKey(changeSet);
+    if (!key) {
+      return;
+    }
+    if (history) {
+      state.touched.rowsOf(history.table.name).addKey(key, false);
+    }
+    if (isDelete(changeSet)) {
+      leaving.push({ meta, key });
+    } else if (meta.primaryKeys.some(name => name in changeSet.payload)) {
+      const movedTo = keyOf(entity, meta, this.#platform);
+      if (movedTo && String(movedTo) !== String(key)) {
+        leaving.push({ meta, key, movedTo });
+        if (history) {
+          state.touched.rowsOf(history.table.name).addKey(movedTo, true);
+        }
+      }
+    }
+  }
+
+  #oldKey({ entity, meta, originalEntity }: ChangeSet<object>): KeyValues | undefined {
+    const snapshot = (originalEntity ?? helper(entity).__originalEntityData) as Record<string, unknown> | undefined;
+    return (
+      (snapshot && snapshotKey(snapshot, meta.getPrimaryProps(), this.#platform)) ?? keyOf(entity, meta, this.#platform)
+    );
+  }
+
+  /** The user's own pivot entity, changed as an entity. */
+  #readPivotEntity(
+    { entity, meta, originalEntity }: ChangeSet<object>,
+    link: LinkHistory,
+    state: TransactionState,
+  ): void {
+    const ends = [link.property.joinColumns, link.property.inverseJoinColumns].map(columns =>
+      meta.relations.find(prop => prop.fieldNames?.every(column => columns.includes(column)))!,
+    );
+    const snapshot = (originalEntity ?? helper(entity).__originalEntityData) as Record<string, unknown> | undefined;
+    const before = snapshot && snapshotKey(snapshot, ends, this.#platform);
+    if (before) {
+      state.touched.rowsOf(link.table.name).addKey(before, false);
+    }
+    const [owner, target] = ends.map(prop => {
+      const value = (entity as Record<string, unknown>)[prop.name];
+      return databaseValues(prop, value, this.#platform) ?? value;
+    });
+    if (owner && target) {
+      state.unresolved.push({ kind: 'link', link, owner, target });
+    }
+  }
+
+  #readLinks(collection: Collection<object>, link: LinkHistory, state: TransactionState): void {
+    const { owner, property } = collection;
+    const snapshot = collection.getSnapshot() as object[] | undefined;
+    const items = collection.getItems(false);
+    const key = keyOf(owner, helper(owner).__meta, this.#platform);
+    if (snapshot === undefined && key) {
+      // what was there before is unknown: every open span of this end is looked at
+      const rows = state.touched.rowsOf(link.table.name);
+      (property.owner ? rows.owners : rows.targets).set(String(key), key);
+    }
+    const before = new Set(snapshot);
+    const after = new Set(items);
+    const changed = link.property.fixedOrder
+      ? new Set([...before, ...after])
+      : new Set([...items.filter(item => !before.has(item)), ...(snapshot ?? []).filter(item => !after.has(item))]);
+    for (const item of changed) {
+      state.unresolved.push(
+        property.owner
+          ? { kind: 'link', link, owner, target: item }
+          : { kind: 'link', link, owner: item, target: owner },
+      );
+    }
+  }
+}
+
+function isCreate(changeSet: ChangeSet<object>): boolean {
+  return changeSet.type === ChangeSetType.CREATE;
+}
+
+function isDelete(changeSet: ChangeSet<object>): boolean {
+  return changeSet.type === ChangeSetType.DELETE || changeSet.type === ChangeSetType.DELETE_EARLY;
+}

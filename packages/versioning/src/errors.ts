@@ -1,0 +1,174 @@
+/** Stable codes of `VersioningError`. */
+export const ErrorCode = Object.freeze({
+  NOT_VERSIONED: 'VERSIONING_NOT_VERSIONED',
+  NOT_ENABLED: 'VERSIONING_NOT_ENABLED',
+  UNKNOWN_OPTION: 'VERSIONING_UNKNOWN_OPTION',
+  UNKNOWN_PROPERTY: 'VERSIONING_UNKNOWN_PROPERTY',
+  UNKNOWN_RELATION: 'VERSIONING_UNKNOWN_RELATION',
+  NAME_COLLISION: 'VERSIONING_NAME_COLLISION',
+  TABLE_COLLISION: 'VERSIONING_TABLE_COLLISION',
+  UNSUPPORTED: 'VERSIONING_UNSUPPORTED',
+  NOT_LOADED: 'VERSIONING_NOT_LOADED',
+  READ_ONLY: 'VERSIONING_READ_ONLY',
+  NO_TRANSACTION: 'VERSIONING_NO_TRANSACTION',
+  MISSING_TABLE: 'VERSIONING_MISSING_TABLE',
+  NO_SUCH_VERSION: 'VERSIONING_NO_SUCH_VERSION',
+  TARGET_GONE: 'VERSIONING_TARGET_GONE',
+} as const);
+
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
+
+/** Every error of this package. `code` is stable, the sentence is for people, `cause` is what the database said. */
+export class VersioningError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'VersioningError';
+    this.code = code;
+  }
+
+  static notVersioned(entity: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NOT_VERSIONED,
+      `${entity} is not versioned. Mark it with @Versioned(), wrap its schema in versioned(), or list it in Versioning.with({ entities: [${entity}] }).`,
+    );
+  }
+
+  static notEnabled(): VersioningError {
+    return new VersioningError(
+      ErrorCode.NOT_ENABLED,
+      'Versioning is not enabled for this EntityManager. Add it to the configuration: MikroORM.init({ extensions: [Versioning] }).',
+    );
+  }
+
+  static unknownOption(where: string, option: string, known: readonly string[]): VersioningError {
+    return new VersioningError(
+      ErrorCode.UNKNOWN_OPTION,
+      `${where} has no option '${option}'.${didYouMean(option, known)} Known options: ${known.join(', ')}.`,
+    );
+  }
+
+  static unknownProperty(entity: string, property: string, known: readonly string[], where: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.UNKNOWN_PROPERTY,
+      `${entity}.${property}, named in ${where}, does not exist.${didYouMean(property, known)}`,
+    );
+  }
+
+  static primaryKeyExcluded(entity: string, property: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.UNKNOWN_PROPERTY,
+      `${entity}.${property}, named in exclude, is part of the primary key, which every version needs. Remove it from exclude.`,
+    );
+  }
+
+  static unknownRelation(entity: string, property: string, known: readonly string[]): VersioningError {
+    return new VersioningError(
+      ErrorCode.UNKNOWN_RELATION,
+      `${entity}.${property} is not a relation.${didYouMean(property, known)} Relations of ${entity}: ${known.join(', ') || 'none'}.`,
+    );
+  }
+
+  static nameCollision(entity: string, property: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NAME_COLLISION,
+      `${entity}.${property} has the name of a version's own member. Give it another name on the version: @Versioned({ rename: { ${property}: '${entity.charAt(0).toLowerCase()}${entity.slice(1)}${property.charAt(0).toUpperCase()}${property.slice(1)}' } }).`,
+    );
+  }
+
+  static versionsCollision(entity: string, property: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NAME_COLLISION,
+      `${entity}.${property} exists already, so the versions can't have that name. Give them another: @Versioned({ versionsProperty: 'history' }).`,
+    );
+  }
+
+  static columnCollision(entity: string, column: string, option: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NAME_COLLISION,
+      `${entity} has a column ${column}, which its version table needs for itself. Rename the version table's column: Versioning.with({ columns: { ${option}: 'version_${column}' } }).`,
+    );
+  }
+
+  static tableCollision(table: string, first: string, second: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.TABLE_COLLISION,
+      `${first} and ${second} share the table ${table}. Give one of them a table of its own: @Versioned({ tableName: '…' }).`,
+    );
+  }
+
+  static unsupported(subject: string, what: string, instead: string): VersioningError {
+    return new VersioningError(ErrorCode.UNSUPPORTED, `${subject} ${what}. ${instead}`);
+  }
+
+  static notLoaded(subject: string, load: string): VersioningError {
+    return new VersioningError(ErrorCode.NOT_LOADED, `${subject} is not loaded. Load it first: ${load}.`);
+  }
+
+  static notManaged(entity: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NOT_LOADED,
+      `This ${entity} belongs to no EntityManager, so its history can't be asked for. Load it, or flush it first.`,
+    );
+  }
+
+  static readOnly(entity: string, action: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.READ_ONLY,
+      `${entity} is read-only: it was ${action}, and the flush was refused before anything was written. History is written by changing the live entity; to bring a state back, use revert(version).`,
+    );
+  }
+
+  static noTransaction(entity: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NO_TRANSACTION,
+      `${entity} is versioned, and its changes were flushed outside of a transaction, where the history can't be atomic; nothing was written. Flush inside em.transactional(), or set implicitTransactions: true.`,
+    );
+  }
+
+  static missingTable(table: string, cause: unknown): VersioningError {
+    return new VersioningError(
+      ErrorCode.MISSING_TABLE,
+      `The history could not be written, since the table ${table} does not exist; the transaction was not committed. Create it: npx mikro-orm migration:create && npx mikro-orm migration:up (or npx mikro-orm schema:update --run).`,
+      { cause },
+    );
+  }
+
+  static noSuchVersion(entity: string, number: number, count: number): VersioningError {
+    return new VersioningError(
+      ErrorCode.NO_SUCH_VERSION,
+      `${entity} has no version ${number}: it has ${count}, numbered from 1.`,
+    );
+  }
+
+  static targetGone(entity: string, property: string, path: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.TARGET_GONE,
+      `${entity}.${property} can't be reverted, since the row it pointed to does not exist any more. Revert it too: revert(version, { relations: ['${path}'] }).`,
+    );
+  }
+}
+
+/** ` Did you mean 'name'?`, or nothing where no known word is near. */
+function didYouMean(word: string, known: readonly string[]): string {
+  const near = known
+    .map(candidate => ({ candidate, edits: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ candidate, edits }) => edits <= Math.max(1, Math.floor(candidate.length * 0.4)))
+    .sort((a, b) => a.edits - b.edits)[0];
+  return near ? ` Did you mean '${near.candidate}'?` : '';
+}
+
+/** Levenshtein distance, one row of the matrix at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitution, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

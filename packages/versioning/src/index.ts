@@ -1,0 +1,22 @@
+// The extension and how to mark entities
+export { Versioning } from './Versioning.ts';
+export { Versioned, versioned } from './metadata/marks.ts';
+export type { EntityReference, VersionedOptions, VersioningOptions } from './options.ts';
+
+// Who and why
+export { versioning } from './context.ts';
+export type { VersioningContext } from './model/VersioningContext.ts';
+
+// Versions
+export { Operation } from './model/Operation.ts';
+export { VersionTransaction } from './model/VersionTransaction.ts';
+export type { Changeset, Version, VersionClass, VersionMembers, Versions } from './model/Version.ts';
+
+// Reading
+export { countVersions, loadHistory, versionOf } from './read/versions.ts';
+
+// Before commit
+export { changeset, isModified } from './read/pendingChanges.ts';
+
+// Errors
+export { ErrorCode, VersioningError } from './errors.ts';

@@ -1,0 +1,128 @@
+import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
+import type { Column, HistoryTable } from '../model/HistoryTable.ts';
+import type { LinkHistory } from '../model/VersioningModel.ts';
+import { add, addSpan, historyEntity, qualified, type DeriveContext, type DerivedVersion } from './deriveVersion.ts';
+import { columnsOf, copyProperty, hasColumns, toOneProperty } from './properties.ts';
+
+/**
+ * The link histories of all many-to-many relations with a versioned end. A relation that one of its versioned ends
+ * excludes has none.
+ */
+export function deriveLinks(
+  storage: MetadataStorage,
+  versions: ReadonlyMap<object, DerivedVersion>,
+  context: DeriveContext,
+): LinkHistory[] {
+  return [...storage].flatMap(owner =>
+    owner.root === owner && !owner.embeddable
+      ? owner.relations
+          .filter(prop => prop.kind === ReferenceKind.MANY_TO_MANY && prop.owner && prop.persist !== false)
+          .filter(prop => hasHistory(owner, prop, versions))
+          .map(prop => deriveLink(owner, prop, storage, context))
+      : [],
+  );
+}
+
+function hasHistory(
+  owner: EntityMetadata,
+  prop: EntityProperty,
+  versions: ReadonlyMap<object, DerivedVersion>,
+): boolean {
+  const ends = [
+    { version: versions.get(owner.class), names: [prop.name] },
+    {
+      version: versions.get(prop.targetMeta!.root.class),
+      names: prop
+        .targetMeta!.relations.filter(inverse => inverse.mappedBy === prop.name && inverse.targetMeta === owner)
+        .map(inverse => inverse.name),
+    },
+  ];
+  const excluded = ends.some(({ version, names }) => names.some(name => version?.options.exclude?.includes(name)));
+  return !excluded && ends.some(({ version }) => version !== undefined);
+}
+
+function deriveLink(
+  owner: EntityMetadata,
+  property: EntityProperty,
+  storage: MetadataStorage,
+  context: DeriveContext,
+): LinkHistory {
+  const { platform, options } = context;
+  const pivot = storage.get(property.pivotEntity as never) as EntityMetadata;
+  const target = property.targetMeta!;
+  const name = `${owner.className}.${property.name}`;
+  const version = historyEntity(linkClass(owner, property), pivot.tableName + options.tableSuffix, pivot.schema);
+  addSpan(version, context);
+  const ownerColumns = pivotColumns(pivot, property.joinColumns, context);
+  const targetColumns = pivotColumns(pivot, property.inverseJoinColumns, context);
+  for (const [end, meta, columns] of [
+    ['owner', owner, ownerColumns],
+    ['target', target, targetColumns],
+  ] as const) {
+    const names = columns.map(column => column.name);
+    add(
+      version,
+      toOneProperty(end, meta, names, {
+        mapToPk: true,
+        nullable: false,
+        columnTypes: columns.map(column => column.type),
+      }),
+    );
+    version.indexes.push({ properties: [end, 'endTransactionId'] });
+  }
+  const { state, carried } = addExtraColumns(pivot, property, version, context);
+  const table: HistoryTable = {
+    name,
+    kind: 'link',
+    live: qualified(pivot, platform),
+    history: qualified(version, platform),
+    key: [...ownerColumns, ...targetColumns],
+    ownerColumns: ownerColumns.length,
+    state,
+    carried,
+  };
+  return { table, property, owner, target, pivot, version };
+}
+
+function pivotColumns(pivot: EntityMetadata, names: readonly string[], context: DeriveContext): Column[] {
+  const known = pivot.props.filter(prop => hasColumns(prop)).flatMap(prop => columnsOf(prop, context.platform));
+  return names.map(name => known.find(column => column.name === name)!);
+}
+
+/** The order column and the columns that the user gave the pivot entity. */
+function addExtraColumns(
+  pivot: EntityMetadata,
+  property: EntityProperty,
+  version: EntityMetadata,
+  context: DeriveContext,
+): { state: Column[]; carried: Column[] } {
+  const ends = new Set([...property.joinColumns, ...property.inverseJoinColumns]);
+  const extra = pivot.props.filter(prop => hasColumns(prop) && !prop.fieldNames.every(column => ends.has(column)));
+  const state: Column[] = [];
+  const carried: Column[] = [];
+  for (const prop of extra) {
+    const name = version.properties[prop.name] ? `${prop.name}Column` : prop.name;
+    add(version, copyProperty(prop, name, version, context.platform));
+    // a generated pivot's only own key is its order; a user's pivot entity has a surrogate key there
+    const surrogate = prop.primary && prop.autoincrement && !isGenerated(pivot);
+    (surrogate ? carried : state).push(...columnsOf(prop, context.platform));
+  }
+  return { state, carried };
+}
+
+/** Whether MikroORM made the pivot entity up itself: it names it by its table. */
+function isGenerated(pivot: EntityMetadata): boolean {
+  return pivot.className === pivot.tableName || pivot.className.endsWith(`.${pivot.tableName}`);
+}
+
+const linkClasses = new WeakMap<object, Map<string, new () => object>>();
+
+/** `ArticleTagsVersion`, the same class for the life of the owner's class. */
+function linkClass(owner: EntityMetadata, property: EntityProperty): new () => object {
+  const byProperty = linkClasses.get(owner.class) ?? new Map<string, new () => object>();
+  linkClasses.set(owner.class, byProperty);
+  const name = `${owner.className}${property.name.charAt(0).toUpperCase()}${property.name.slice(1)}Version`;
+  const linked = byProperty.get(property.name) ?? { [name]: class {} }[name]!;
+  byProperty.set(property.name, linked);
+  return linked;
+}

@@ -1,0 +1,174 @@
+import {
+  ReferenceKind,
+  type EntityMetadata,
+  type EntityProperty,
+  type MetadataStorage,
+  type Platform,
+} from '@mikro-orm/core';
+import { VersioningError } from '../errors.ts';
+import type { LinkHistory, RowHistory, VersioningModel } from '../model/VersioningModel.ts';
+import { VersionTransaction } from '../model/VersionTransaction.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { findDependents } from './dependents.ts';
+import { deriveLinks } from './deriveLink.ts';
+import { add, deriveVersion, type DeriveContext, type DerivedVersion } from './deriveVersion.ts';
+import type { Dialect } from './dialect.ts';
+import { findMarked } from './marks.ts';
+import { aliasOf, toOneProperty, type FormulaColumns } from './properties.ts';
+import { RelationshipBuilder } from './RelationshipBuilder.ts';
+import { versionInfos, type VersionInfo } from './versionClass.ts';
+
+/**
+ * Derives version and link entities from the resolved metadata of the marked entities and adds them to the storage:
+ * one way for decorators, `EntitySchema`, `defineEntity`, globs and caches alike. Synchronous, since MikroORM's
+ * constructor does not wait for its discovery hooks.
+ */
+export function deriveModel(
+  storage: MetadataStorage,
+  platform: Platform,
+  options: ResolvedOptions,
+  dialect: Dialect,
+): VersioningModel {
+  const transaction = storage.get(VersionTransaction) as unknown as EntityMetadata;
+  const context: DeriveContext = { options, dialect, platform, transaction };
+  const derived = findMarked(storage, options).map(marked => deriveVersion(marked, context));
+  const byClass = new Map(derived.map(each => [each.meta.class as object, each]));
+  const links = deriveLinks(storage, byClass, context);
+  for (const each of derived) {
+    addLive(each, context);
+    addNeighbours(each, context);
+  }
+  const builder = new RelationshipBuilder(storage, byClass, links, context);
+  for (const each of derived) {
+    builder.build(each);
+    addKeyIndex(each);
+  }
+  refuseSharedTables(storage, [...derived.map(each => each.version), ...links.map(link => link.version)]);
+  for (const version of [...derived.map(each => each.version), ...links.map(link => link.version)]) {
+    finish(version, storage);
+  }
+  for (const each of derived) {
+    addVersions(each);
+  }
+  const rows = new Map<object, RowHistory>(
+    derived.map(({ meta: live, version, table }) => [live.class, { table, live, version }]),
+  );
+  for (const each of derived) {
+    const info = versionInfo(each, links);
+    versionInfos.set(each.version, info);
+    versionInfos.set(each.meta, info);
+  }
+  return {
+    columns: options.columns,
+    openEnd: dialect.openEnd,
+    transaction,
+    rows,
+    links,
+    dependents: findDependents(storage, rows, links),
+    historyClasses: new Set<object>([
+      transaction.class,
+      ...derived.map(each => each.version.class),
+      ...links.map(link => link.version.class),
+    ]),
+  };
+}
+
+function versionInfo(derived: DerivedVersion, links: readonly LinkHistory[]): VersionInfo {
+  const { meta: live, options, versionsProperty } = derived;
+  const order = live.props.map(prop => prop.name);
+  const properties = derived.properties.toSorted((a, b) => order.indexOf(a.live) - order.indexOf(b.live));
+  const versionedLinks = live.relations.flatMap(prop => {
+    const link = links.find(each => each.property.pivotEntity === prop.pivotEntity);
+    const name = options.rename?.[prop.name] ?? prop.name;
+    return link && prop.kind === ReferenceKind.MANY_TO_MANY && derived.version.properties[name]
+      ? [{ name, live: prop.name, link, end: prop.owner ? ('owner' as const) : ('target' as const) }]
+      : [];
+  });
+  return { live, version: derived.version, properties, versionsProperty, links: versionedLinks };
+}
+
+/** Answers both "the open version of this row" and "this row as of T". */
+function addKeyIndex({ meta: live, version, properties }: DerivedVersion): void {
+  const key = live.primaryKeys.map(name => properties.find(property => property.live === name)!.value);
+  version.indexes.unshift({ properties: [...key, 'endTransactionId'] });
+}
+
+/** `version.entity`: the live row of the same key, `null` where there is none. */
+function addLive({ meta: live, version, table }: DerivedVersion, { options, platform }: DeriveContext): void {
+  const columns = table.key.map(column => column.name);
+  if (columns.length > 1) {
+    add(version, toOneProperty('entity', live, columns, { persist: false }));
+    return;
+  }
+  const key = platform.quoteIdentifier(columns[0]!);
+  const formula = (cols: FormulaColumns) =>
+    `(select __l.${key} from ${table.live} __l where __l.${key} = ` +
+    `${platform.quoteIdentifier(`${aliasOf(cols, options.columns)}.${columns[0]!}`)})`;
+  add(
+    version,
+    toOneProperty('entity', live, columns, { persist: false, fieldNames: ['entity__key'], formula } as never),
+  );
+}
+
+/**
+ * `version.previous` and `version.next`: spans of one row have no gaps, so the previous version is the one that ended
+ * where this one begins.
+ */
+function addNeighbours({ version, table }: DerivedVersion, { options, platform }: DeriveContext): void {
+  const { versionId, transactionId, endTransactionId } = options.columns;
+  const quote = (identifier: string) => platform.quoteIdentifier(identifier);
+  const neighbour = (name: string, condition: (alias: string) => string) => {
+    const formula = (cols: FormulaColumns) => {
+      const alias = aliasOf(cols, options.columns);
+      const same = table.key.map(({ name: column }) => `__n.${quote(column)} = ${quote(`${alias}.${column}`)}`);
+      return (
+        `(select __n.${quote(versionId)} from ${table.history} __n where ${same.join(' and ')} and ${condition(alias)} ` +
+        `order by __n.${quote(endTransactionId)} limit 1)`
+      );
+    };
+    add(version, toOneProperty(name, version, [`${name}__key`], { persist: false, formula } as never));
+  };
+  neighbour('previous', alias => `__n.${quote(endTransactionId)} = ${quote(`${alias}.${transactionId}`)}`);
+  neighbour('next', alias => `__n.${quote(endTransactionId)} > ${quote(`${alias}.${endTransactionId}`)}`);
+}
+
+/** `article.versions`: never cascades, never written, loaded like any other collection. */
+function addVersions({ meta: live, version, table, versionsProperty }: DerivedVersion): void {
+  live.addProperty({
+    name: versionsProperty,
+    kind: ReferenceKind.ONE_TO_MANY,
+    type: version.className,
+    target: version.class,
+    entity: () => version.class,
+    targetMeta: version,
+    mappedBy: 'entity',
+    cascade: [],
+    hidden: true,
+    persist: false,
+    orderBy: { transaction: 'asc' },
+    joinColumns: table.key.map(column => column.name),
+    referencedColumnNames: table.key.map(column => column.name),
+    referencedPKs: ['versionId'],
+    columnTypes: [],
+    runtimeType: 'unknown',
+  } as unknown as EntityProperty);
+}
+
+function finish(meta: EntityMetadata, storage: MetadataStorage): void {
+  meta.sync(true);
+  storage.set(meta.class, meta);
+}
+
+/** Two histories, or a history and a live table, must not share a table. */
+function refuseSharedTables(storage: MetadataStorage, added: readonly EntityMetadata[]): void {
+  const owners = new Map<string, EntityMetadata>();
+  const tables = [...storage].filter(meta => meta.root === meta && meta.tableName && !meta.embeddable && !meta.virtual);
+  for (const meta of [...tables, ...added]) {
+    const table = [meta.schema, meta.tableName].filter(Boolean).join('.');
+    const owner = owners.get(table);
+    if (owner && added.includes(meta)) {
+      throw VersioningError.tableCollision(table, owner.className, meta.className);
+    }
+    owners.set(table, meta);
+  }
+}

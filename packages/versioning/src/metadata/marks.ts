@@ -1,0 +1,87 @@
+import { EntitySchema, type EntityMetadata, type MetadataStorage } from '@mikro-orm/core';
+import { VersioningError } from '../errors.ts';
+import { checkEntityOptions, type EntityReference, type ResolvedOptions, type VersionedOptions } from '../options.ts';
+import type { VersionedSchema } from '../model/Version.ts';
+
+/** Options of each class that a decorator or `versioned()` marked. Marks live as long as the class. */
+const marks = new WeakMap<object, VersionedOptions>();
+
+/**
+ * Marks an entity class as versioned. One decorator for ES and for legacy decorators.
+ *
+ *     @Entity()
+ *     @Versioned({ exclude: ['viewCount'] })
+ *     class Article {
+ *       declare readonly versions: Versions<Article>;
+ *     }
+ *
+ * Throws a `VersioningError` for an option that does not exist.
+ */
+export function Versioned(options: VersionedOptions = {}): (target: object, context?: ClassDecoratorContext) => void {
+  return target => {
+    checkEntityOptions((target as { name: string }).name, options);
+    marks.set(target, options);
+  };
+}
+
+/**
+ * Marks a schema of `defineEntity` or `EntitySchema` as versioned and returns it, with `versions` in its type.
+ *
+ *     const Article = versioned(defineEntity({ name: 'Article', properties: { … } }), { exclude: ['viewCount'] });
+ *
+ * Throws a `VersioningError` for an option that does not exist.
+ */
+export function versioned<Schema extends { meta: { class: unknown; className: string } }>(
+  schema: Schema,
+  options: VersionedOptions<PropertyName<Schema>> = {},
+): VersionedSchema<Schema> {
+  checkEntityOptions(schema.meta.className, options);
+  marks.set(classOf(schema as unknown as EntityReference), options);
+  return schema as unknown as VersionedSchema<Schema>;
+}
+
+/** Names of the schema's properties, for `exclude`. */
+type PropertyName<Schema> = Schema extends { '~entity': infer Entity } ? Extract<keyof Entity, string> : string;
+
+/** The class behind a class or a schema. */
+export function classOf(entity: EntityReference): object {
+  return EntitySchema.is(entity) ? (entity as EntitySchema).meta.class : entity;
+}
+
+export interface MarkedEntity {
+  readonly meta: EntityMetadata;
+  readonly options: VersionedOptions;
+}
+
+/** Every marked entity that was discovered. A mark on a base class holds for its subclasses, the nearest mark wins. */
+export function findMarked(storage: MetadataStorage, options: ResolvedOptions): MarkedEntity[] {
+  const listed = new Map<object, VersionedOptions>();
+  for (const entry of options.entities) {
+    const [entity, entityOptions] = (Array.isArray(entry) ? entry : [entry, {}]) as [EntityReference, VersionedOptions];
+    const target = classOf(entity);
+    const name = (target as { name: string }).name;
+    checkEntityOptions(name, entityOptions);
+    if (!storage.has(target as never)) {
+      throw VersioningError.unknownProperty(
+        'Versioning.with()',
+        name,
+        [],
+        'entities: it is not among the entities of MikroORM.init()',
+      );
+    }
+    listed.set(target, entityOptions);
+  }
+  return [...storage]
+    .filter(meta => !meta.embeddable && !meta.pivotTable && !meta.virtual && !meta.view && meta.tableName)
+    .flatMap(meta => {
+      const mark = nearestMark(meta.class, listed);
+      return mark ? [{ meta, options: mark }] : [];
+    });
+}
+
+function nearestMark(target: object | null, listed: Map<object, VersionedOptions>): VersionedOptions | undefined {
+  if (target === null || target === Function.prototype) {
+    return undefined;
+  }
+  return listed.get(target) ?? marks.get(target) ?? nearestMark(Object.getPrototypeOf(target), listed);
+}

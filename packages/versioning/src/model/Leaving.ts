@@ -1,0 +1,18 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import type { KeyValues } from './Touched.ts';
+
+/** A row that a flush deletes or gives another key: what follows from it must be looked up before. */
+export interface Leaving {
+  readonly meta: EntityMetadata;
+  readonly key: KeyValues;
+  /** The new key of a row that stays. */
+  readonly movedTo?: KeyValues;
+}
+
+/** An owner whose one-to-many collection is replaced without having been loaded. */
+export interface ReplacedUnseen {
+  readonly child: EntityMetadata;
+  /** The child's to-one property. */
+  readonly foreignKey: string;
+  readonly owner: KeyValues;
+}

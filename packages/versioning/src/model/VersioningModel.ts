@@ -1,0 +1,45 @@
+import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
+import type { HistoryColumns, HistoryTable } from './HistoryTable.ts';
+
+/** An entity whose rows have history. */
+export interface RowHistory {
+  readonly table: HistoryTable;
+  readonly live: EntityMetadata;
+  readonly version: EntityMetadata;
+}
+
+/** A many-to-many relation whose links have history. */
+export interface LinkHistory {
+  readonly table: HistoryTable;
+  /** Owning side of the relation. */
+  readonly property: EntityProperty;
+  readonly owner: EntityMetadata;
+  readonly target: EntityMetadata;
+  readonly pivot: EntityMetadata;
+  readonly version: EntityMetadata;
+}
+
+/** A foreign key by which a deleted or re-keyed row makes the database change other rows by itself. */
+export interface Dependent {
+  readonly child: EntityMetadata;
+  /** The child's foreign key columns, and the columns of the parent that they refer to. */
+  readonly columns: readonly string[];
+  readonly referenced: readonly string[];
+  /** Whether a deletion of the parent deletes the child, so that the child's own dependents follow. */
+  readonly cascades: boolean;
+}
+
+/** Everything the extension knows about one MikroORM instance, read-only after discovery. */
+export interface VersioningModel {
+  readonly columns: HistoryColumns;
+  /** Where an open end is stored: the largest id. */
+  readonly openEnd: number;
+  readonly transaction: EntityMetadata;
+  /** By the root class of the live entity. */
+  readonly rows: ReadonlyMap<object, RowHistory>;
+  readonly links: readonly LinkHistory[];
+  /** By the root class of the live parent; only parents whose changes reach something versioned. */
+  readonly dependents: ReadonlyMap<object, readonly Dependent[]>;
+  /** Classes of the history itself: versions, links and the transaction row. */
+  readonly historyClasses: ReadonlySet<object>;
+}

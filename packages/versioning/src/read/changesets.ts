@@ -1,0 +1,127 @@
+import { helper, type EntityManager, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
+import { VersioningError } from '../errors.ts';
+import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
+import type { Changeset } from '../model/Version.ts';
+import { Operation } from '../model/Operation.ts';
+
+/** A version, as far as its accessors need to know it. */
+export interface AnyVersion {
+  readonly operationType: Operation;
+  readonly previous: AnyVersion | null;
+  readonly transaction: { readonly id: number };
+}
+
+/** What changed from the previous version to this one; see `Version.changeset`. */
+export function changesetOf(version: AnyVersion): Changeset {
+  const { __meta: meta, __em: em } = helper(version);
+  const info = versionInfos.get(meta)!;
+  requireLoaded(version, info);
+  const { previous } = version;
+  if (previous !== null) {
+    requireLoaded(previous, info);
+  }
+  if (version.operationType === Operation.DELETE) {
+    return listNonNull(version, info, value => [value, null]);
+  }
+  if (previous === null || previous.operationType === Operation.DELETE) {
+    return listNonNull(version, info, value => [null, value]);
+  }
+  const differing = differingProperties(previous, version, meta, em as EntityManager);
+  const changed = info.properties.filter(property => differing.has(property.value));
+  return Object.fromEntries(
+    changed.map(({ name, value }) => [name, [shown(previous, value, meta), shown(version, value, meta)] as const]),
+  );
+}
+
+/** The changeset and, for each many-to-many relation that changed, the keys before and after. */
+export async function changesetWithLinksOf(version: AnyVersion): Promise<Changeset> {
+  const { __meta: meta, __em } = helper(version);
+  const info = versionInfos.get(meta)!;
+  const em = __em as EntityManager;
+  const changes: Record<string, Changeset[string]> = { ...changesetOf(version) };
+  const key = info.live.primaryKeys.map(name => {
+    const property = info.properties.find(each => each.live === name)!;
+    return shown(version, property.value, meta);
+  });
+  for (const { name, link, end } of info.links) {
+    const other = end === 'owner' ? 'target' : 'owner';
+    const tx = version.transaction.id;
+    const spans = (await em.fork({ keepTransactionContext: true }).find(
+      link.version.class,
+      {
+        [end]: key.length === 1 ? key[0] : [key],
+        transaction: { $lte: tx },
+        endTransactionId: { $gte: tx },
+      } as never,
+      { orderBy: { versionId: 'asc' } as never },
+    )) as { transaction: { id: number }; endTransactionId: number; owner: unknown; target: unknown }[];
+    const before = spans.filter(span => span.transaction.id < tx).map(span => span[other]);
+    const after = spans.filter(span => span.endTransactionId > tx).map(span => span[other]);
+    if (spans.some(span => span.transaction.id === tx || span.endTransactionId === tx)) {
+      changes[name] = [before, after];
+    }
+  }
+  return changes;
+}
+
+/** Whether every versioned property was loaded; a partial load must not show up as a change to `null`. */
+function requireLoaded(version: AnyVersion, info: VersionInfo): void {
+  const wrapped = helper(version);
+  const name = wrapped.__meta.className;
+  const key = String(wrapped.getPrimaryKey());
+  if (!wrapped.__initialized) {
+    throw VersioningError.notLoaded(
+      `${name}#${key}`,
+      `await loadHistory(version), or populate 'previous' along with the version`,
+    );
+  }
+  const missing = info.properties.find(
+    ({ value }) =>
+      !wrapped.__loadedProperties.has(value) && (version as unknown as Record<string, unknown>)[value] === undefined,
+  );
+  if (missing) {
+    throw VersioningError.notLoaded(`${name}#${key}.${missing.name}`, `find the version without 'fields'`);
+  }
+}
+
+function listNonNull(
+  version: AnyVersion,
+  info: VersionInfo,
+  pair: (value: unknown) => readonly [unknown, unknown],
+): Changeset {
+  const meta = helper(version).__meta;
+  const entries = info.properties.map(({ name, value }) => [name, shown(version, value, meta)] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== null).map(([name, value]) => [name, pair(value)]));
+}
+
+/** Names of the properties whose database representation differs; an embeddable's part counts as its root property. */
+function differingProperties(a: AnyVersion, b: AnyVersion, meta: EntityMetadata, em: EntityManager): Set<string> {
+  const comparator = em.getComparator();
+  const diff = comparator.diffEntities(
+    meta.class,
+    comparator.prepareEntity(a as never),
+    comparator.prepareEntity(b as never),
+  );
+  return new Set(Object.keys(diff).map(name => rootOf(meta.properties[name as never]!, meta)));
+}
+
+function rootOf(prop: EntityProperty, meta: EntityMetadata): string {
+  return prop.embedded ? rootOf(meta.properties[prop.embedded[0] as never]!, meta) : prop.name;
+}
+
+/** A property's value for a changeset: keys instead of entities, `null` instead of `undefined`. */
+function shown(version: object, name: string, meta: EntityMetadata): unknown {
+  const value = (version as Record<string, unknown>)[name] ?? null;
+  const prop = meta.properties[name as never] as EntityProperty;
+  return value !== null && prop.targetMeta && !prop.mapToPk && prop.kind !== 'embedded' ? primaryKey(value) : value;
+}
+
+/** The key of an entity or a reference; an array in the order of the primary key where it is composite. */
+export function primaryKey(entity: object): unknown {
+  const wrapped = helper(entity);
+  const keys = wrapped.__meta.primaryKeys.map(name => {
+    const value = (entity as Record<string, unknown>)[name];
+    return typeof value === 'object' && value !== null && helper(value) ? primaryKey(value) : value;
+  });
+  return keys.length === 1 ? keys[0] : keys;
+}

@@ -1,0 +1,94 @@
+import { helper, type EntityManager, type EntityMetadata, type FilterQuery } from '@mikro-orm/core';
+import { VersioningError } from '../errors.ts';
+import { classOf } from '../metadata/marks.ts';
+import { versionClassOf, versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
+import { VersionBase } from '../model/VersionBase.ts';
+import type { Version, VersionClass } from '../model/Version.ts';
+import type { EntityReference } from '../options.ts';
+
+/**
+ * The class of an entity's versions, for any of MikroORM's own queries:
+ *
+ *     await em.find(versionOf(Article), { category: { name: 'News' } }, { orderBy: { transaction: 'desc' } });
+ */
+export function versionOf<const Entity>(entity: Entity): VersionClass<Entity> {
+  return versionClassOf(classOf(entity as unknown as EntityReference)) as unknown as VersionClass<Entity>;
+}
+
+/**
+ * How many versions a row has, DELETE versions included. One query.
+ *
+ * Throws a `VersioningError` for an entity that is not versioned or not managed.
+ */
+export async function countVersions(entity: object): Promise<number> {
+  const info = requireVersioned(entity);
+  const em = requireManaged(entity);
+  const key = Object.fromEntries(
+    info.live.primaryKeys.map(name => [name, keyValue((entity as Record<string, unknown>)[name])]),
+  );
+  return em.count(info.version.class, keyCondition(info, key) as never);
+}
+
+/**
+ * Loads the whole history of the rows that these versions belong to, into the same EntityManager, in one query for each
+ * class, so that `previous`, `next`, `index` and `changeset` answer. Returns the versions that it was given.
+ */
+export async function loadHistory<Given extends object | readonly object[]>(versions: Given): Promise<Given> {
+  const list = (Array.isArray(versions) ? versions : [versions]) as object[];
+  const groups = Map.groupBy(list, version => helper(version).__meta);
+  for (const [meta, group] of groups) {
+    const info = versionInfos.get(meta);
+    if (!info) {
+      throw VersioningError.notVersioned(meta.className);
+    }
+    const em = helper(group[0]!).__em as EntityManager;
+    const keys = new Map(group.map(version => [JSON.stringify(versionKey(version, info)), versionKey(version, info)]));
+    const conditions = [...keys.values()].map(key => keyCondition(info, key));
+    await em.find(meta.class, { $or: conditions } as FilterQuery<object>, { orderBy: { versionId: 'asc' } as never });
+  }
+  return versions;
+}
+
+/** What is known of the versions of an entity. Throws a `VersioningError` where there are none. */
+export function requireVersioned(entity: object): VersionInfo {
+  const meta = helper(entity)?.__meta as EntityMetadata | undefined;
+  const info = meta && versionInfos.get(meta);
+  if (!info || entity instanceof VersionBase) {
+    throw VersioningError.notVersioned(meta?.className ?? entity.constructor.name);
+  }
+  return info;
+}
+
+export function requireManaged(entity: object): EntityManager {
+  const wrapped = helper(entity);
+  if (!wrapped.__em) {
+    throw VersioningError.notManaged(wrapped.__meta.className);
+  }
+  return wrapped.__em as EntityManager;
+}
+
+/** The key of the live row that a version belongs to, by the names of the live key properties. */
+export function versionKey(version: object, info: VersionInfo): Record<string, unknown> {
+  return Object.fromEntries(
+    info.live.primaryKeys.map(name => {
+      const property = info.properties.find(each => each.live === name)!;
+      return [name, keyValue((version as Record<string, unknown>)[property.value])];
+    }),
+  );
+}
+
+/** A condition on a version's own key properties, from the key of the live row. */
+export function keyCondition(info: VersionInfo, key: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(key).map(([name, value]) => [info.properties.find(each => each.live === name)!.value, value]),
+  );
+}
+
+function keyValue(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && helper(value) ? helper(value).getPrimaryKey() : value;
+}
+
+/** Whether an entity is a version. */
+export function isVersion(entity: object): entity is Version<object> {
+  return entity instanceof VersionBase;
+}

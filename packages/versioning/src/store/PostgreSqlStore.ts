@@ -1,0 +1,275 @@
+import { IMAGE, type Column, type HistoryColumns, type HistoryTable } from '../model/HistoryTable.ts';
+import { Operation } from '../model/Operation.ts';
+import type { KeyValues, Touched, TouchedRows } from '../model/Touched.ts';
+import type { VersioningContext } from '../model/VersioningContext.ts';
+import type { Dependent } from '../model/VersioningModel.ts';
+import { copiedColumns, keyMatches, quote, sameKey } from './sql.ts';
+import type { Connection, LiveTable, Store } from './Store.ts';
+import type { TransactionColumns } from './transactionColumns.ts';
+
+/**
+ * History on PostgreSQL: whatever a transaction touched, one statement compares and writes it all. Each touched table
+ * contributes these common table expressions (`t0_keys` and so on for the first table):
+ *
+ *     keys     the touched keys
+ *     changed  keys whose live row differs from the open version, by image (`*<>`), with that version
+ *     tx       the transaction row, only if some table changed
+ *     closed   ends the open versions' spans at tx
+ *     written  opens a span for each live row
+ *     deleted  opens the DELETE version of each row that is gone, from the version it had
+ *
+ * All parts of a statement see the same snapshot, taken after the transaction's own writes. The rows that they compare
+ * are locked by those writes, so the id of the transaction row is allocated after the locks are held: ids along one
+ * row's history rise in the order of commits.
+ */
+export class PostgreSqlStore implements Store {
+  readonly #tables: ReadonlyMap<string, HistoryTable>;
+  readonly #columns: Quoted<HistoryColumns>;
+  readonly #openEnd: number;
+  readonly #transaction: TransactionColumns;
+
+  constructor(
+    tables: readonly HistoryTable[],
+    columns: HistoryColumns,
+    openEnd: number,
+    transaction: TransactionColumns,
+  ) {
+    this.#tables = new Map(tables.map(table => [table.name, table]));
+    this.#columns = {
+      versionId: quote(columns.versionId),
+      transactionId: quote(columns.transactionId),
+      endTransactionId: quote(columns.endTransactionId),
+      operationType: quote(columns.operationType),
+    };
+    this.#openEnd = openEnd;
+    this.#transaction = transaction;
+  }
+
+  async reconcile(connection: Connection, touched: Touched, context: VersioningContext): Promise<number | undefined> {
+    const expressions: string[] = [];
+    const params: unknown[] = [];
+    const parts = this.#touchedTables(touched);
+    parts.forEach(([table, rows], i) => {
+      expressions.push(this.#keys(`t${i}`, table, rows, params));
+      expressions.push(this.#changed(`t${i}`, table, touched.images));
+    });
+    expressions.push(this.#insertTransaction(parts, context, params));
+    parts.forEach(([table], i) => {
+      expressions.push(...this.#writes(`t${i}`, table, touched.images));
+    });
+    const [row] = await connection.rows<{ id: string | number }>(
+      `with ${expressions.join(',\n')}\nselect ${this.#transaction.id} as id from tx`,
+      params,
+    );
+    return row === undefined ? undefined : Number(row.id);
+  }
+
+  async withdraw(connection: Connection, touched: Touched, transaction: number): Promise<void> {
+    const { transactionId, endTransactionId, operationType, versionId } = this.#columns;
+    for (const [table, rows] of this.#touchedTables(touched)) {
+      const params: unknown[] = [];
+      const keys = this.#keys('t0', table, rows, params);
+      if (table.kind === 'row') {
+        // a DELETE version without a predecessor was an image; it becomes one again
+        await connection.run(
+          `update ${table.history} v set ${transactionId} = ${IMAGE}, ${endTransactionId} = ${IMAGE}, ${operationType} = ${Operation.UPDATE} ` +
+            `where v.${transactionId} = ${transaction} and v.${operationType} = ${Operation.DELETE} and not exists ` +
+            `(select 1 from ${table.history} p where ${sameKey(table, 'p', 'v')} and p.${endTransactionId} = ${transaction})`,
+          [],
+        );
+      }
+      await connection.run(
+        `with ${keys}, gone as (delete from ${table.history} where ${transactionId} = ${transaction}) ` +
+          `update ${table.history} v set ${endTransactionId} = ${this.#openEnd} from t0_keys k ` +
+          `where ${keyMatches(table, 'v')} and v.${endTransactionId} = ${transaction} and v.${versionId} is not null`,
+        params,
+      );
+    }
+    await connection.run(`delete from ${this.#transaction.table} where ${this.#transaction.id} = ${transaction}`, []);
+  }
+
+  async keepImages(connection: Connection, table: HistoryTable, keys: readonly KeyValues[]): Promise<number> {
+    const { transactionId, endTransactionId, operationType } = this.#columns;
+    const copied = copiedColumns(table);
+    return connection.run(
+      `insert into ${table.history} (${copied.join(', ')}, ${transactionId}, ${endTransactionId}, ${operationType}) ` +
+        `select ${copied.map(column => `l.${column}`).join(', ')}, ${IMAGE}, ${IMAGE}, ${Operation.UPDATE} ` +
+        `from ${recordset(table.key)} join ${table.live} l on ${keyMatches(table, 'l')} where not exists ` +
+        `(select 1 from ${table.history} v where ${keyMatches(table, 'v')} and v.${endTransactionId} in (${this.#openEnd}, ${IMAGE}))`,
+      [json(keys)],
+    );
+  }
+
+  async findChildren(
+    connection: Connection,
+    child: LiveTable,
+    parent: LiveTable,
+    { columns, referenced }: Dependent,
+    parents: readonly KeyValues[],
+  ): Promise<KeyValues[]> {
+    const on = columns.map((column, i) => `c.${quote(column)} = p.${quote(referenced[i]!)}`).join(' and ');
+    const key = parent.key.map((column, i) => `p.${quote(column.name)} = k.k${i}`).join(' and ');
+    const rows = await connection.rows<Record<string, unknown>>(
+      `select ${child.key.map((column, i) => `c.${quote(column.name)}::text as k${i}`).join(', ')} ` +
+        `from ${recordset(parent.key)} join ${parent.name} p on ${key} join ${child.name} c on ${on}`,
+      [json(parents)],
+    );
+    return rows.map(row => child.key.map((_, i) => row[`k${i}`]));
+  }
+
+  async findBy(
+    connection: Connection,
+    table: LiveTable,
+    columns: readonly Column[],
+    values: readonly KeyValues[],
+  ): Promise<KeyValues[]> {
+    const on = columns.map((column, i) => `l.${quote(column.name)} = k.k${i}`).join(' and ');
+    const rows = await connection.rows<Record<string, unknown>>(
+      `select ${table.key.map((column, i) => `l.${quote(column.name)}::text as k${i}`).join(', ')} ` +
+        `from ${recordset(columns)} join ${table.name} l on ${on}`,
+      [json(values)],
+    );
+    return rows.map(row => table.key.map((_, i) => row[`k${i}`]));
+  }
+
+  #touchedTables(touched: Touched): (readonly [HistoryTable, TouchedRows])[] {
+    return [...touched.tables]
+      .filter(([, rows]) => !rows.isEmpty)
+      .map(([name, rows]) => [this.#tables.get(name)!, rows] as const);
+  }
+
+  #keys(prefix: string, table: HistoryTable, rows: TouchedRows, params: unknown[]): string {
+    const columns = table.key.map((_, i) => `k${i}`).join(', ');
+    if (table.kind === 'row') {
+      params.push(JSON.stringify([...rows.keys.values()].map(({ values, born }) => ({ ...record(values), born }))));
+      return (
+        `${prefix}_keys as materialized (select ${columns}, bool_and(born) as born ` +
+        `from ${recordset(table.key, ', born boolean')} group by ${columns})`
+      );
+    }
+    const selects = [`select ${columns} from ${recordset(table.key)}`];
+    params.push(json([...rows.keys.values()].map(({ values }) => values)));
+    const ends = [
+      [table.key.slice(0, table.ownerColumns), rows.owners],
+      [table.key.slice(table.ownerColumns), rows.targets],
+    ] as const;
+    for (const [end, values] of ends) {
+      if (values.size > 0) {
+        const on = end.map((column, i) => `v.${quote(column.name)} = k.k${i}`).join(' and ');
+        const key = table.key.map(column => `v.${quote(column.name)}`).join(', ');
+        selects.push(
+          `select ${key} from ${recordset(end)} join ${table.history} v on ${on} and v.${this.#columns.endTransactionId} = ${this.#openEnd}`,
+        );
+        params.push(json([...values.values()]));
+      }
+    }
+    return `${prefix}_keys as materialized (${selects.join(' union ')})`;
+  }
+
+  #changed(prefix: string, table: HistoryTable, images: boolean): string {
+    const { versionId, transactionId, endTransactionId, operationType } = this.#columns;
+    const present = `l.${quote(table.key[0]!.name)} is not null`;
+    const differs = rowsDiffer(table);
+    const open = `v.${endTransactionId} = ${this.#openEnd}`;
+    // an image stands in for the open version that a row without history lacks
+    const version =
+      table.kind === 'row' && images
+        ? `left join lateral (select * from ${table.history} v where ${keyMatches(table, 'v')} and (${open} or v.${transactionId} = ${IMAGE}) ` +
+          `order by v.${transactionId} desc limit 1) v on true`
+        : `left join ${table.history} v on ${keyMatches(table, 'v')} and ${open}`;
+    const condition =
+      table.kind === 'row'
+        ? `case when not (${present}) then coalesce(v.${operationType} <> ${Operation.DELETE}, false) ` +
+          `when v.${versionId} is null or v.${operationType} = ${Operation.DELETE} then true else ${differs} end`
+        : `case when not (${present}) then v.${versionId} is not null when v.${versionId} is null then true else ${differs} end`;
+    const operation = table.kind === 'row' ? `, v.${operationType} as operation` : '';
+    return (
+      `${prefix}_changed as materialized (select k.*, v.${versionId} as version, v.${transactionId} as since${operation}, ${present} as present ` +
+      `from ${prefix}_keys k left join ${table.live} l on ${keyMatches(table, 'l')} ${version} where ${condition})`
+    );
+  }
+
+  #insertTransaction(
+    parts: readonly (readonly [HistoryTable, TouchedRows])[],
+    context: VersioningContext,
+    params: unknown[],
+  ): string {
+    const { table, id, issuedAt, actor, reason, meta, changed } = this.#transaction;
+    const exists = parts.map((_, i) => `exists (select 1 from t${i}_changed)`);
+    const names = parts.map(([{ name }], i) => `case when ${exists[i]} then ${literal(name)} end`);
+    params.push(context.actor ?? null, context.reason ?? null, context.meta ? JSON.stringify(context.meta) : null);
+    return (
+      `tx as (insert into ${table} (${issuedAt}, ${actor}, ${reason}, ${meta}, ${changed}) ` +
+      `select date_trunc('milliseconds', clock_timestamp()), ?::text, ?::text, ?::jsonb, ` +
+      `to_jsonb(array_remove(array[${names.join(', ')}]::text[], null)) where ${exists.join(' or ')} returning ${id})`
+    );
+  }
+
+  #writes(prefix: string, table: HistoryTable, images: boolean): string[] {
+    const { versionId, transactionId, endTransactionId, operationType } = this.#columns;
+    const tx = `tx.${this.#transaction.id}`;
+    const copied = copiedColumns(table);
+    const target = [...copied, transactionId, endTransactionId];
+    const live = [...copied.map(column => `l.${column}`), tx, String(this.#openEnd)];
+    const writes = [
+      `${prefix}_closed as (update ${table.history} v set ${endTransactionId} = ${tx} from ${prefix}_changed c, tx ` +
+        `where v.${versionId} = c.version and c.since <> ${IMAGE})`,
+    ];
+    if (table.kind === 'link') {
+      writes.push(
+        `${prefix}_written as (insert into ${table.history} (${target.join(', ')}) select ${live.join(', ')} ` +
+          `from ${prefix}_changed k join ${table.live} l on ${keyMatches(table, 'l')} cross join tx)`,
+      );
+      return writes;
+    }
+    target.push(operationType);
+    const operation =
+      `case when k.operation is null then case when k.born then ${Operation.INSERT} else ${Operation.UPDATE} end ` +
+      `when k.operation = ${Operation.DELETE} then ${Operation.INSERT} else ${Operation.UPDATE} end`;
+    const last = [...copied.map(column => `v.${column}`), tx, String(this.#openEnd), String(Operation.DELETE)];
+    writes.push(
+      `${prefix}_written as (insert into ${table.history} (${target.join(', ')}) select ${[...live, operation].join(', ')} ` +
+        `from ${prefix}_changed k join ${table.live} l on ${keyMatches(table, 'l')} cross join tx)`,
+      `${prefix}_deleted as (insert into ${table.history} (${target.join(', ')}) select ${last.join(', ')} ` +
+        `from ${prefix}_changed k join ${table.history} v on v.${versionId} = k.version cross join tx where not k.present)`,
+    );
+    if (images) {
+      writes.push(
+        `${prefix}_images as (delete from ${table.history} v using ${prefix}_keys k where ${keyMatches(table, 'v')} and v.${transactionId} = ${IMAGE})`,
+      );
+    }
+    return writes;
+  }
+}
+
+type Quoted<T> = { readonly [K in keyof T]: string };
+
+/** Whether the live row `l` and the version `v` differ, byte by byte; `jsonb` by value, whatever the scale of its numbers. */
+function rowsDiffer(table: HistoryTable): string {
+  const byValue = table.state.filter(column => column.type === 'jsonb');
+  const byImage = table.state.filter(column => column.type !== 'jsonb');
+  const list = (alias: string) => byImage.map(column => `${alias}.${quote(column.name)}`).join(', ');
+  const conditions = byValue.map(column => `l.${quote(column.name)} is distinct from v.${quote(column.name)}`);
+  if (byImage.length > 0) {
+    // without the casts, PostgreSQL takes the operator apart, column by column
+    conditions.unshift(`row(${list('l')})::record *<> row(${list('v')})::record`);
+  }
+  return conditions.length > 0 ? `(${conditions.join(' or ')})` : 'false';
+}
+
+/** The JSON parameter `[{ "k0": …, "k1": … }, …]` as rows, cast to the columns' types. */
+function recordset(columns: readonly Column[], more = ''): string {
+  return `jsonb_to_recordset(?::jsonb) as k(${columns.map((column, i) => `k${i} ${column.type}`).join(', ')}${more})`;
+}
+
+function json(keys: readonly KeyValues[]): string {
+  return JSON.stringify(keys.map(record));
+}
+
+function record(values: KeyValues): Record<string, unknown> {
+  return Object.fromEntries(values.map((value, i) => [`k${i}`, value]));
+}
+
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

@@ -1,0 +1,272 @@
+import { IMAGE, type Column, type HistoryColumns, type HistoryTable } from '../model/HistoryTable.ts';
+import { Operation } from '../model/Operation.ts';
+import type { KeyValues, Touched, TouchedRows } from '../model/Touched.ts';
+import type { VersioningContext } from '../model/VersioningContext.ts';
+import type { Dependent } from '../model/VersioningModel.ts';
+import { copiedColumns, keyMatches, quote, sameKey } from './sql.ts';
+import type { Connection, LiveTable, Store } from './Store.ts';
+import type { TransactionColumns } from './transactionColumns.ts';
+
+/**
+ * History on SQLite: a few statements in process, their number constant in the number of rows. SQLite has a single
+ * writer, so nothing changes between them. The transaction row comes first, for its id, and goes again when no table
+ * turns out to have changed.
+ */
+export class SqliteStore implements Store {
+  readonly #tables: ReadonlyMap<string, HistoryTable>;
+  readonly #columns: HistoryColumns;
+  readonly #openEnd: number;
+  readonly #transaction: TransactionColumns;
+
+  constructor(
+    tables: readonly HistoryTable[],
+    columns: HistoryColumns,
+    openEnd: number,
+    transaction: TransactionColumns,
+  ) {
+    this.#tables = new Map(tables.map(table => [table.name, table]));
+    this.#columns = {
+      versionId: quote(columns.versionId),
+      transactionId: quote(columns.transactionId),
+      endTransactionId: quote(columns.endTransactionId),
+      operationType: quote(columns.operationType),
+    };
+    this.#openEnd = openEnd;
+    this.#transaction = transaction;
+  }
+
+  async reconcile(connection: Connection, touched: Touched, context: VersioningContext): Promise<number | undefined> {
+    const { table: transactions, id, issuedAt, actor, reason, meta, changed } = this.#transaction;
+    const [row] = await connection.rows<{ id: number }>(
+      `insert into ${transactions} (${issuedAt}, ${actor}, ${reason}, ${meta}, ${changed}) values (?, ?, ?, ?, '[]') returning ${id} as id`,
+      [Date.now(), context.actor ?? null, context.reason ?? null, context.meta ? JSON.stringify(context.meta) : null],
+    );
+    const tx = row!.id;
+    const names: string[] = [];
+    for (const [name, rows] of touched.tables) {
+      const table = this.#tables.get(name)!;
+      if (rows.isEmpty) {
+        continue;
+      }
+      const written =
+        table.kind === 'row'
+          ? await this.#reconcileRows(connection, table, rows, tx, touched.images)
+          : await this.#reconcileLinks(connection, table, rows, tx);
+      if (written > 0) {
+        names.push(name);
+      }
+    }
+    if (names.length === 0) {
+      await connection.run(`delete from ${transactions} where ${id} = ?`, [tx]);
+      return undefined;
+    }
+    await connection.run(`update ${transactions} set ${changed} = ? where ${id} = ?`, [JSON.stringify(names), tx]);
+    return tx;
+  }
+
+  async withdraw(connection: Connection, touched: Touched, transaction: number): Promise<void> {
+    const { transactionId, endTransactionId, operationType, versionId } = this.#columns;
+    for (const [name, rows] of touched.tables) {
+      const table = this.#tables.get(name)!;
+      if (rows.isEmpty) {
+        continue;
+      }
+      const { sql, params } = this.#keys(table, rows);
+      if (table.kind === 'row') {
+        // a DELETE version without a predecessor was an image; it becomes one again
+        await connection.run(
+          `update ${table.history} as v set ${transactionId} = ${IMAGE}, ${endTransactionId} = ${IMAGE}, ${operationType} = ${Operation.UPDATE} ` +
+            `where v.${transactionId} = ? and v.${operationType} = ${Operation.DELETE} and not exists ` +
+            `(select 1 from ${table.history} p where ${sameKey(table, 'p', 'v')} and p.${endTransactionId} = ?)`,
+          [transaction, transaction],
+        );
+      }
+      await connection.run(`delete from ${table.history} where ${transactionId} = ?`, [transaction]);
+      await connection.run(
+        `update ${table.history} set ${endTransactionId} = ${this.#openEnd} where ${versionId} in ` +
+          `(select v.${versionId} from ${sql} join ${table.history} v on ${keyMatches(table, 'v')} and v.${endTransactionId} = ?)`,
+        [...params, transaction],
+      );
+    }
+    await connection.run(`delete from ${this.#transaction.table} where ${this.#transaction.id} = ?`, [transaction]);
+  }
+
+  async keepImages(connection: Connection, table: HistoryTable, keys: readonly KeyValues[]): Promise<number> {
+    const { transactionId, endTransactionId, operationType } = this.#columns;
+    const copied = copiedColumns(table);
+    return connection.run(
+      `insert into ${table.history} (${copied.join(', ')}, ${transactionId}, ${endTransactionId}, ${operationType}) ` +
+        `select ${copied.map(column => `l.${column}`).join(', ')}, ${IMAGE}, ${IMAGE}, ${Operation.UPDATE} ` +
+        `from ${keySource(table.key)} join ${table.live} l on ${keyMatches(table, 'l')} where not exists ` +
+        `(select 1 from ${table.history} v where ${keyMatches(table, 'v')} and v.${endTransactionId} in (${this.#openEnd}, ${IMAGE}))`,
+      [JSON.stringify(keys)],
+    );
+  }
+
+  async findChildren(
+    connection: Connection,
+    child: LiveTable,
+    parent: LiveTable,
+    { columns, referenced }: Dependent,
+    parents: readonly KeyValues[],
+  ): Promise<KeyValues[]> {
+    const on = columns.map((column, i) => `c.${quote(column)} = p.${quote(referenced[i]!)}`).join(' and ');
+    const key = parent.key.map((column, i) => `p.${quote(column.name)} = k.k${i}`).join(' and ');
+    const rows = await connection.rows<Record<string, unknown>>(
+      `select ${selectKey(child.key, 'c')} from ${keySource(parent.key)} join ${parent.name} p on ${key} join ${child.name} c on ${on}`,
+      [JSON.stringify(parents)],
+    );
+    return rows.map(row => child.key.map((_, i) => row[`k${i}`]));
+  }
+
+  async findBy(
+    connection: Connection,
+    table: LiveTable,
+    columns: readonly Column[],
+    values: readonly KeyValues[],
+  ): Promise<KeyValues[]> {
+    const on = columns.map((column, i) => `l.${quote(column.name)} = k.k${i}`).join(' and ');
+    const rows = await connection.rows<Record<string, unknown>>(
+      `select ${selectKey(table.key, 'l')} from ${keySource(columns)} join ${table.name} l on ${on}`,
+      [JSON.stringify(values)],
+    );
+    return rows.map(row => table.key.map((_, i) => row[`k${i}`]));
+  }
+
+  async #reconcileRows(
+    connection: Connection,
+    table: HistoryTable,
+    rows: TouchedRows,
+    tx: number,
+    images: boolean,
+  ): Promise<number> {
+    const { versionId, transactionId, endTransactionId, operationType } = this.#columns;
+    const { sql: keys, params } = this.#keys(table, rows);
+    const copied = copiedColumns(table);
+    const into = `insert into ${table.history} (${copied.join(', ')}, ${transactionId}, ${endTransactionId}, ${operationType})`;
+    const open = `v.${endTransactionId} = ${this.#openEnd}`;
+    // an image stands in for the open version that a row without history lacks
+    const version = images
+      ? `v.${versionId} = (select h.${versionId} from ${table.history} h where ${keyMatches(table, 'h')} and ` +
+        `(h.${endTransactionId} = ${this.#openEnd} or h.${transactionId} = ${IMAGE}) order by h.${transactionId} desc limit 1)`
+      : `${keyMatches(table, 'v')} and ${open}`;
+    const operation =
+      `case when v.${versionId} is null then case when k.born then ${Operation.INSERT} else ${Operation.UPDATE} end ` +
+      `when v.${operationType} = ${Operation.DELETE} then ${Operation.INSERT} else ${Operation.UPDATE} end`;
+    let written = await connection.run(
+      `${into} select ${copied.map(column => `l.${column}`).join(', ')}, ${tx}, ${this.#openEnd}, ${operation} ` +
+        `from ${keys} join ${table.live} l on ${keyMatches(table, 'l')} left join ${table.history} v on ${version} ` +
+        `where v.${versionId} is null or v.${operationType} = ${Operation.DELETE} or ${rowsDiffer(table)}`,
+      params,
+    );
+    written += await connection.run(
+      `${into} select ${copied.map(column => `v.${column}`).join(', ')}, ${tx}, ${this.#openEnd}, ${Operation.DELETE} ` +
+        `from ${keys} join ${table.history} v on ${version} where v.${operationType} <> ${Operation.DELETE} and not exists ` +
+        `(select 1 from ${table.live} l where ${keyMatches(table, 'l')})`,
+      params,
+    );
+    if (written > 0) {
+      await this.#close(connection, table, keys, params, tx, `n.${transactionId} = ${tx}`);
+    }
+    if (images) {
+      await connection.run(`delete from ${table.history} where ${transactionId} = ${IMAGE}`, []);
+    }
+    return written;
+  }
+
+  async #reconcileLinks(connection: Connection, table: HistoryTable, rows: TouchedRows, tx: number): Promise<number> {
+    const { versionId, transactionId, endTransactionId } = this.#columns;
+    const { sql: keys, params } = this.#keys(table, rows);
+    const copied = copiedColumns(table);
+    const written = await connection.run(
+      `insert into ${table.history} (${copied.join(', ')}, ${transactionId}, ${endTransactionId}) ` +
+        `select ${copied.map(column => `l.${column}`).join(', ')}, ${tx}, ${this.#openEnd} ` +
+        `from ${keys} join ${table.live} l on ${keyMatches(table, 'l')} ` +
+        `left join ${table.history} v on ${keyMatches(table, 'v')} and v.${endTransactionId} = ${this.#openEnd} ` +
+        `where v.${versionId} is null or ${rowsDiffer(table)}`,
+      params,
+    );
+    const gone = `not exists (select 1 from ${table.live} l where ${keyMatches(table, 'l')})`;
+    return (
+      written + (await this.#close(connection, table, keys, params, tx, `(n.${versionId} is not null or ${gone})`))
+    );
+  }
+
+  /** Ends the spans that were open before `tx`, where `condition` holds of the span `n` that `tx` opened, if any. */
+  #close(
+    connection: Connection,
+    table: HistoryTable,
+    keys: string,
+    params: readonly unknown[],
+    tx: number,
+    condition: string,
+  ): Promise<number> {
+    const { versionId, transactionId, endTransactionId } = this.#columns;
+    return connection.run(
+      `update ${table.history} set ${endTransactionId} = ${tx} where ${versionId} in (select v.${versionId} from ${keys} ` +
+        `join ${table.history} v on ${keyMatches(table, 'v')} and v.${endTransactionId} = ${this.#openEnd} and v.${transactionId} <> ${tx} ` +
+        `left join ${table.history} n on ${keyMatches(table, 'n')} and n.${endTransactionId} = ${this.#openEnd} and n.${transactionId} = ${tx} ` +
+        `where ${condition})`,
+      params,
+    );
+  }
+
+  #keys(table: HistoryTable, rows: TouchedRows): { sql: string; params: unknown[] } {
+    const keys = [...rows.keys.values()];
+    if (table.kind === 'row') {
+      return {
+        sql: keySource(table.key, true),
+        params: [JSON.stringify(keys.map(({ values, born }) => [...values, born]))],
+      };
+    }
+    const columns = table.key.map((_, i) => `k${i}`).join(', ');
+    const selects = [`select ${columns} from ${keySource(table.key)}`];
+    const params: unknown[] = [JSON.stringify(keys.map(({ values }) => values))];
+    const ends = [
+      [table.key.slice(0, table.ownerColumns), rows.owners],
+      [table.key.slice(table.ownerColumns), rows.targets],
+    ] as const;
+    for (const [end, values] of ends) {
+      if (values.size > 0) {
+        const on = end.map((column, i) => `v.${quote(column.name)} = k.k${i}`).join(' and ');
+        const key = table.key.map(column => `v.${quote(column.name)}`).join(', ');
+        selects.push(
+          `select ${key} from ${keySource(end)} join ${table.history} v on ${on} and v.${this.#columns.endTransactionId} = ${this.#openEnd}`,
+        );
+        params.push(JSON.stringify([...values.values()]));
+      }
+    }
+    return { sql: `(${selects.join(' union ')}) k`, params };
+  }
+}
+
+/** Whether the live row `l` and the version `v` differ, whatever collation their columns compare by. */
+function rowsDiffer(table: HistoryTable): string {
+  const conditions = table.state.map(({ name }) => `l.${quote(name)} is not v.${quote(name)} collate binary`);
+  return conditions.length > 0 ? `(${conditions.join(' or ')})` : 'false';
+}
+
+/** The JSON parameter `[[k0, k1, …, born], …]` as rows `k`. JSON has no blobs: they travel as hexadecimal text. */
+function keySource(columns: readonly Column[], born = false): string {
+  const selected = columns.map((column, i) => {
+    const value = `json_extract(value, '$[${i}]')`;
+    return `${isBlob(column) ? `unhex(${value})` : value} as k${i}`;
+  });
+  if (born) {
+    selected.push(`json_extract(value, '$[${columns.length}]') as born`);
+  }
+  return `(select ${selected.join(', ')} from json_each(?)) k`;
+}
+
+function selectKey(columns: readonly Column[], alias: string): string {
+  return columns
+    .map((column, i) => {
+      const value = `${alias}.${quote(column.name)}`;
+      return `${isBlob(column) ? `hex(${value})` : value} as k${i}`;
+    })
+    .join(', ');
+}
+
+function isBlob(column: Column): boolean {
+  return column.type.toLowerCase().includes('blob');
+}

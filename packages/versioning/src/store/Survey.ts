@@ -1,0 +1,191 @@
+import type { EntityMetadata, Platform } from '@mikro-orm/core';
+import { qualified } from '../metadata/deriveVersion.ts';
+import { columnsOf } from '../metadata/properties.ts';
+import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
+import { serializeKey, type KeyValues, type Touched } from '../model/Touched.ts';
+import type { Dependent, LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
+import type { Connection, LiveTable, Store } from './Store.ts';
+
+/**
+ * Looks up, before a flush writes, what the database will change by itself: the children of rows that are deleted or
+ * get another key, level by level along the foreign keys' rules, and the children that a replaced collection leaves.
+ * Rows without a version yet leave an image, since afterwards nothing tells what they were. Costs nothing for a flush
+ * that deletes nothing.
+ */
+export class Survey {
+  readonly #model: VersioningModel;
+  readonly #store: Store;
+  readonly #platform: Platform;
+
+  constructor(model: VersioningModel, store: Store, platform: Platform) {
+    this.#model = model;
+    this.#store = store;
+    this.#platform = platform;
+  }
+
+  async run(
+    connection: Connection,
+    touched: Touched,
+    leaving: readonly Leaving[],
+    unseen: readonly ReplacedUnseen[],
+  ): Promise<void> {
+    const visited = new Set<string>();
+    let level = [...leaving, ...(await this.#findReplaced(connection, unseen))];
+    while (level.length > 0) {
+      const next: Leaving[] = [];
+      for (const [meta, group] of groupByRoot(level, visited)) {
+        await this.#keepImages(connection, touched, meta, group);
+        await this.#touchLinks(connection, touched, meta, group);
+        for (const dependent of this.#model.dependents.get(meta.class) ?? []) {
+          next.push(...(await this.#findDependent(connection, touched, meta, dependent, group)));
+        }
+      }
+      level = next;
+    }
+  }
+
+  async #findReplaced(connection: Connection, unseen: readonly ReplacedUnseen[]): Promise<Leaving[]> {
+    const found: Leaving[] = [];
+    for (const { child, foreignKey, owner } of unseen) {
+      const columns = columnsOf(child.properties[foreignKey]!, this.#platform);
+      const keys = await this.#store.findBy(connection, this.#liveTable(child.root), columns, [owner]);
+      found.push(...keys.map(key => ({ meta: child.root, key })));
+    }
+    return found;
+  }
+
+  async #keepImages(
+    connection: Connection,
+    touched: Touched,
+    meta: EntityMetadata,
+    group: readonly Leaving[],
+  ): Promise<void> {
+    const history = this.#model.rows.get(meta.class);
+    if (!history) {
+      return;
+    }
+    const rows = touched.rowsOf(history.table.name);
+    const keys = group.map(({ key }) => key).filter(key => !rows.keys.get(serializeKey(key))?.born);
+    if (keys.length > 0 && (await this.#store.keepImages(connection, history.table, keys)) > 0) {
+      touched.images = true;
+    }
+    for (const { key, movedTo } of group) {
+      rows.addKey(key, false);
+      if (movedTo) {
+        rows.addKey(movedTo, true);
+      }
+    }
+  }
+
+  async #touchLinks(
+    connection: Connection,
+    touched: Touched,
+    meta: EntityMetadata,
+    group: readonly Leaving[],
+  ): Promise<void> {
+    for (const link of this.#model.links) {
+      const rows = touched.rowsOf(link.table.name);
+      for (const end of ['owner', 'target'] as const) {
+        if (link[end].root !== meta) {
+          continue;
+        }
+        for (const { key } of group) {
+          (end === 'owner' ? rows.owners : rows.targets).set(serializeKey(key), key);
+        }
+        for (const { key, movedTo } of group.filter(each => each.movedTo)) {
+          for (const old of await this.#findLinks(connection, link, end, key)) {
+            const at = end === 'owner' ? 0 : link.table.ownerColumns;
+            rows.addKey([...old.slice(0, at), ...movedTo!, ...old.slice(at + key.length)], false);
+          }
+        }
+      }
+    }
+  }
+
+  #findLinks(connection: Connection, link: LinkHistory, end: 'owner' | 'target', key: KeyValues): Promise<KeyValues[]> {
+    const { table } = link;
+    const columns = end === 'owner' ? table.key.slice(0, table.ownerColumns) : table.key.slice(table.ownerColumns);
+    return this.#store.findBy(connection, { name: table.live, key: table.key }, columns, [key]);
+  }
+
+  async #findDependent(
+    connection: Connection,
+    touched: Touched,
+    parent: EntityMetadata,
+    dependent: Dependent,
+    group: readonly Leaving[],
+  ): Promise<Leaving[]> {
+    const { child, cascades } = dependent;
+    const history = this.#model.rows.get(child.class);
+    const table = this.#liveTable(child);
+    const parentTable = this.#liveTable(parent);
+    const deleted = group.filter(each => !each.movedTo).map(({ key }) => key);
+    const found: Leaving[] = [];
+    const touch = (key: KeyValues) => {
+      if (history) {
+        touched.rowsOf(history.table.name).addKey(key, false);
+      }
+    };
+    if (deleted.length > 0) {
+      const keys = await this.#store.findChildren(connection, table, parentTable, dependent, deleted);
+      keys.forEach(touch);
+      if (cascades) {
+        found.push(...keys.map(key => ({ meta: child, key })));
+      }
+    }
+    for (const { key, movedTo } of group.filter(each => each.movedTo)) {
+      const keys = await this.#store.findChildren(connection, table, parentTable, dependent, [key]);
+      keys.forEach(touch);
+      found.push(...this.#movedChildren(dependent, table, parentTable, keys, movedTo!));
+    }
+    return found;
+  }
+
+  /** Children whose own key contains the foreign key move along with their parent. */
+  #movedChildren(
+    { child, columns, referenced }: Dependent,
+    table: LiveTable,
+    parent: LiveTable,
+    keys: readonly KeyValues[],
+    movedTo: KeyValues,
+  ): Leaving[] {
+    const moves = columns.flatMap((column, i) => {
+      const at = table.key.findIndex(each => each.name === column);
+      const from = parent.key.findIndex(each => each.name === referenced[i]);
+      return at >= 0 && from >= 0 ? [{ at, value: movedTo[from] }] : [];
+    });
+    return moves.length === 0
+      ? []
+      : keys.map(key => ({
+          meta: child,
+          key,
+          movedTo: key.map((value, at) => moves.find(move => move.at === at)?.value ?? value),
+        }));
+  }
+
+  #liveTable(meta: EntityMetadata): LiveTable {
+    return {
+      name: qualified(meta, this.#platform),
+      key: meta.getPrimaryProps().flatMap(prop => columnsOf(prop, this.#platform)),
+    };
+  }
+}
+
+/** The rows of a level by their class, each row once in the whole survey. */
+function groupByRoot(level: readonly Leaving[], visited: Set<string>): Map<EntityMetadata, Leaving[]> {
+  const groups = new Map<EntityMetadata, Leaving[]>();
+  for (const row of level) {
+    const root = row.meta.root;
+    const id = `${root.className}:${serializeKey(row.key)}`;
+    if (!visited.has(id)) {
+      visited.add(id);
+      const group = groups.get(root);
+      if (group) {
+        group.push(row);
+      } else {
+        groups.set(root, [row]);
+      }
+    }
+  }
+  return groups;
+}

@@ -1,0 +1,30 @@
+import type { EntityManager } from '@mikro-orm/core';
+import type { AbstractSqlConnection } from '@mikro-orm/sql';
+import { VersioningError } from '../errors.ts';
+import type { Connection } from './Store.ts';
+
+/** Statements on the manager's write connection, in the given transaction, through MikroORM's own logging. */
+export function connectionOf(em: EntityManager, transaction: object): Connection {
+  const connection = em.getDriver().getConnection('write') as unknown as AbstractSqlConnection;
+  const run = async (sql: string, params: readonly unknown[], method: 'all' | 'run'): Promise<unknown> => {
+    try {
+      return await connection.execute(sql, [...params], method, transaction as never);
+    } catch (error) {
+      throw explained(error);
+    }
+  };
+  return {
+    rows: async <Row>(sql: string, params: readonly unknown[]) => (await run(sql, params, 'all')) as Row[],
+    run: async (sql, params) => ((await run(sql, params, 'run')) as { affectedRows?: number }).affectedRows ?? 0,
+  };
+}
+
+/** A missing table gets a sentence of its own; any other error of the database stays what it is. */
+function explained(error: unknown): unknown {
+  const { message, code } = error as { message?: string; code?: string };
+  const missing = /no such table: (?:main\.)?(\S+)|relation "([^"]+)" does not exist/.exec(message ?? '');
+  if (missing && (code === '42P01' || code === 'SQLITE_ERROR' || code === undefined)) {
+    return VersioningError.missingTable((missing[1] ?? missing[2])!, error);
+  }
+  return error;
+}

@@ -1,0 +1,32 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import type { Dialect } from '../metadata/dialect.ts';
+import type { VersioningModel } from '../model/VersioningModel.ts';
+import { PostgreSqlStore } from './PostgreSqlStore.ts';
+import { quote } from './sql.ts';
+import { SqliteStore } from './SqliteStore.ts';
+import type { Store } from './Store.ts';
+import type { TransactionColumns } from './transactionColumns.ts';
+
+const STORES = { postgresql: PostgreSqlStore, sqlite: SqliteStore } as const;
+
+/** The store of a database, for the tables of the model. */
+export function createStore(model: VersioningModel, dialect: Dialect): Store {
+  const tables = [...model.rows.values(), ...model.links].map(({ table }) => table);
+  return new STORES[dialect.name](tables, model.columns, model.openEnd, transactionColumns(model.transaction));
+}
+
+function transactionColumns(meta: EntityMetadata): TransactionColumns {
+  const column = (property: string) => quote(meta.properties[property as never]!['fieldNames'][0]!);
+  return {
+    table: [meta.schema, meta.tableName]
+      .filter(part => part !== undefined)
+      .map(quote)
+      .join('.'),
+    id: column('id'),
+    issuedAt: column('issuedAt'),
+    actor: column('actor'),
+    reason: column('reason'),
+    meta: column('meta'),
+    changed: column('changed'),
+  };
+}
