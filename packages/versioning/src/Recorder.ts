@@ -85,6 +85,7 @@ export class Recorder implements EventSubscriber {
     }
     const transaction = em.getTransactionContext<TransactionHandle>();
     const state = transaction ? this.#stateOf(transaction) : new TransactionState();
+    state.frame = transaction ?? state;
     flush.leaving = this.#readNew(uow, flush, state);
     this.#reader.readExtraUpdates(uow, state);
     flush.unseen = this.#reader.readCollections(uow, state);
@@ -126,6 +127,7 @@ export class Recorder implements EventSubscriber {
     flush ??= { context: {}, seen: new Set(), state: undefined, leaving: [], unseen: [] };
     this.#flushes.set(uow, flush);
     flush.state = this.#stateOf(transaction);
+    flush.state.frame = transaction;
     flush.seen.add(changeSet);
     flush.leaving = this.#reader.readChangeSets([changeSet], flush.state);
     await this.#lookAhead(em as EntityManager, flush, transaction);
@@ -169,6 +171,10 @@ export class Recorder implements EventSubscriber {
     }
   }
 
+  afterTransactionRollback({ transaction }: TransactionEventArgs): void {
+    this.#tree.rolledBack(transaction as TransactionHandle);
+  }
+
   #stateOf(transaction: TransactionHandle): TransactionState {
     const root = this.#tree.root(transaction);
     let state = this.#states.get(root);
@@ -193,7 +199,8 @@ export class Recorder implements EventSubscriber {
     flush.leaving = [];
     flush.unseen = [];
     if (leaving.length > 0 || unseen.length > 0) {
-      await this.#survey.run(connectionOf(em, transaction), state!.touched, leaving, unseen);
+      const { touched, frame } = state!;
+      await this.#survey.run({ connection: connectionOf(em, transaction), touched, frame }, leaving, unseen);
     }
   }
 
@@ -205,14 +212,15 @@ export class Recorder implements EventSubscriber {
 
   async #write(em: EntityManager, root: TransactionHandle, state: TransactionState): Promise<void> {
     this.#reader.resolve(state, true);
-    if (state.touched.tables.size === 0) {
+    const touched = state.touched.counting(frame => this.#tree.isAlive(frame));
+    if (touched.tables.size === 0) {
       return;
     }
     const connection = connectionOf(em, root);
     if (state.written !== undefined) {
-      await this.#store.withdraw(connection, state.touched, state.written);
+      await this.#store.withdraw(connection, touched, state.written);
     }
-    state.written = await this.#store.reconcile(connection, state.touched, state.context);
+    state.written = await this.#store.reconcile(connection, touched, state.context);
   }
 
   #nameTouched(uow: UnitOfWork): string {

@@ -1,6 +1,7 @@
-import type { MikroORM } from '@mikro-orm/core';
+import type { EntityMetadata, MikroORM, Platform } from '@mikro-orm/core';
 import { ambientContext } from './context.ts';
 import { noteFlushCallers } from './internals/flushCallers.ts';
+import { protectHistory, type HistoryPair } from './internals/schemaDiffs.ts';
 import { deriveModel } from './metadata/deriveModel.ts';
 import { dialectOf, type Dialect } from './metadata/dialect.ts';
 import { transactionSchema } from './metadata/transactionEntity.ts';
@@ -44,7 +45,9 @@ function register(orm: MikroORM, options: ResolvedOptions): void {
     ...discovery,
     afterDiscovered: (storage, platform) => {
       const derive = () => {
-        addRecorder(orm, deriveModel(storage, platform, options, dialect), options, dialect);
+        const model = deriveModel(storage, platform, options, dialect);
+        addRecorder(orm, model, options, dialect);
+        protectHistory(config, historyPairs(model, platform));
       };
       const result = before?.(storage, platform);
       return result instanceof Promise ? result.then(derive) : derive();
@@ -64,4 +67,14 @@ function addTransactionEntity({ config }: MikroORM, options: ResolvedOptions, di
 function addRecorder({ config }: MikroORM, model: VersioningModel, options: ResolvedOptions, dialect: Dialect): void {
   const recorder = new Recorder(model, createStore(model, dialect), config.getPlatform(), options.context);
   config.set('subscribers', [...config.get('subscribers'), recorder]);
+}
+
+/** Live tables and their history tables, as the schema generator names them. */
+function historyPairs({ rows, links }: VersioningModel, platform: Platform): HistoryPair[] {
+  const name = ({ schema, tableName }: EntityMetadata) =>
+    schema === undefined || schema === platform.getDefaultSchemaName() ? tableName : `${schema}.${tableName}`;
+  return [
+    ...[...rows.values()].map(({ live, version }) => ({ live: name(live), history: name(version) })),
+    ...links.map(({ pivot, version }) => ({ live: name(pivot), history: name(version) })),
+  ];
 }

@@ -142,6 +142,20 @@ export class VersioningError extends Error {
     );
   }
 
+  static notAVersion(entity: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NO_SUCH_VERSION,
+      `revert() was given a ${entity}, which is not a version. Give it a version, or a number as well: revert(entity, 1).`,
+    );
+  }
+
+  static cannotUnlink(entity: string, property: string, relation: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.TARGET_GONE,
+      `A ${entity} that came later can't be unlinked from ${relation}, since ${entity}.${property} must not be null. Remove or move it first, or leave '${relation}' out of relations.`,
+    );
+  }
+
   static targetGone(entity: string, property: string, path: string): VersioningError {
     return new VersioningError(
       ErrorCode.TARGET_GONE,

@@ -18,5 +18,8 @@ export { countVersions, loadHistory, versionOf } from './read/versions.ts';
 // Before commit
 export { changeset, isModified } from './read/pendingChanges.ts';
 
+// Back
+export { revert, type RevertOptions } from './restore/revert.ts';
+
 // Errors
 export { ErrorCode, VersioningError } from './errors.ts';

@@ -1,5 +1,5 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { Touched } from '../model/Touched.ts';
+import { Touched, type Frame } from '../model/Touched.ts';
 import type { LinkHistory, RowHistory } from '../model/VersioningModel.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
 
@@ -9,6 +9,7 @@ export interface UnresolvedRow {
   readonly history: RowHistory;
   readonly entity: object;
   readonly meta: EntityMetadata;
+  readonly frame: Frame;
 }
 
 /** A touched link, one of whose ends may not have a key yet. */
@@ -17,11 +18,14 @@ export interface UnresolvedLink {
   readonly link: LinkHistory;
   readonly owner: unknown;
   readonly target: unknown;
+  readonly frame: Frame;
 }
 
 /** What one root database transaction has touched so far. */
 export class TransactionState {
   readonly touched = new Touched();
+  /** The savepoint that the current flush runs in; the state itself for a flush that begins its own transaction. */
+  frame: Frame = this;
   /** Created rows and changed links, until their keys are known. */
   unresolved: (UnresolvedRow | UnresolvedLink)[] = [];
   /** The last one given wins. */

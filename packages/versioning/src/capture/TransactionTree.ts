@@ -11,6 +11,7 @@ export class TransactionTree {
   readonly #parents = new WeakMap<TransactionHandle, TransactionHandle>();
   readonly #opening = new WeakMap<EntityManager, TransactionHandle>();
   readonly #observed = new WeakSet<TransactionHandle>();
+  readonly #rolledBack = new WeakSet<TransactionHandle>();
 
   /** `beforeTransactionStart`: `outer` is `undefined` for a root transaction. */
   starting(em: EntityManager, outer: TransactionHandle | undefined): void {
@@ -38,6 +39,21 @@ export class TransactionTree {
       root = parent;
     }
     return root;
+  }
+
+  /** `afterTransactionRollback`. */
+  rolledBack(transaction: TransactionHandle): void {
+    this.#rolledBack.add(transaction);
+  }
+
+  /** Whether neither the savepoint nor one around it was rolled back. */
+  isAlive(transaction: TransactionHandle): boolean {
+    for (let at: TransactionHandle | undefined = transaction; at; at = this.#parents.get(at)) {
+      if (this.#rolledBack.has(at)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Whether the transaction's start was seen, so that its commit will be; a raw `connection.transactional()` fires no events. */

@@ -59,7 +59,7 @@ export class ChangeReader {
       const key = snapshot && snapshotKey(snapshot, meta.getPrimaryProps(), this.#platform);
       if (history && key) {
         // an entity without a snapshot is a new one, and has a change set
-        state.touched.rowsOf(history.table.name).addKey(key, false);
+        state.touched.rowsOf(history.table.name).addKey(key, false, state.frame);
         state.stale.add(entity);
       }
     }
@@ -102,14 +102,14 @@ export class ChangeReader {
       if (entry.kind === 'row') {
         const key = keyOf(entry.entity, entry.meta, this.#platform);
         if (key) {
-          state.touched.rowsOf(entry.history.table.name).addKey(key, true);
+          state.touched.rowsOf(entry.history.table.name).addKey(key, true, entry.frame);
         }
         return !key && !final;
       }
       const owner = this.#endKey(entry.owner, entry.link.owner);
       const target = this.#endKey(entry.target, entry.link.target);
       if (owner && target) {
-        state.touched.rowsOf(entry.link.table.name).addKey([...owner, ...target], false);
+        state.touched.rowsOf(entry.link.table.name).addKey([...owner, ...target], false, entry.frame);
       }
       return !(owner && target) && !final;
     });
@@ -131,7 +131,7 @@ export class ChangeReader {
     }
     if (isCreate(changeSet)) {
       if (history) {
-        state.unresolved.push({ kind: 'row', history, entity, meta });
+        state.unresolved.push({ kind: 'row', history, entity, meta, frame: state.frame });
       }
       return;
     }
@@ -140,7 +140,7 @@ export class ChangeReader {
       return;
     }
     if (history) {
-      state.touched.rowsOf(history.table.name).addKey(key, false);
+      state.touched.rowsOf(history.table.name).addKey(key, false, state.frame);
     }
     if (isDelete(changeSet)) {
       leaving.push({ meta, key });
@@ -149,7 +149,7 @@ export class ChangeReader {
       if (movedTo && String(movedTo) !== String(key)) {
         leaving.push({ meta, key, movedTo });
         if (history) {
-          state.touched.rowsOf(history.table.name).addKey(movedTo, true);
+          state.touched.rowsOf(history.table.name).addKey(movedTo, true, state.frame);
         }
       }
     }
@@ -174,14 +174,15 @@ export class ChangeReader {
     const snapshot = (originalEntity ?? helper(entity).__originalEntityData) as Record<string, unknown> | undefined;
     const before = snapshot && snapshotKey(snapshot, ends, this.#platform);
     if (before) {
-      state.touched.rowsOf(link.table.name).addKey(before, false);
+      state.touched.rowsOf(link.table.name).addKey(before, false, state.frame);
     }
     const [owner, target] = ends.map(prop => {
       const value = (entity as Record<string, unknown>)[prop.name];
       return databaseValues(prop, value, this.#platform) ?? value;
     });
+    const { frame } = state;
     if (owner && target) {
-      state.unresolved.push({ kind: 'link', link, owner, target });
+      state.unresolved.push({ kind: 'link', link, owner, target, frame });
     }
   }
 
@@ -200,11 +201,12 @@ export class ChangeReader {
     const changed = link.property.fixedOrder
       ? new Set([...before, ...after])
       : new Set([...items.filter(item => !before.has(item)), ...(snapshot ?? []).filter(item => !after.has(item))]);
+    const { frame } = state;
     for (const item of changed) {
       state.unresolved.push(
         property.owner
-          ? { kind: 'link', link, owner, target: item }
-          : { kind: 'link', link, owner: item, target: owner },
+          ? { kind: 'link', link, owner, target: item, frame }
+          : { kind: 'link', link, owner: item, target: owner, frame },
       );
     }
   }

@@ -95,7 +95,7 @@ export class RelationshipBuilder {
   #addInverseToOne(derived: DerivedVersion, prop: EntityProperty): void {
     const { version } = derived;
     const name = this.#nameOf(derived, prop);
-    const child = prop.targetMeta!;
+    const child = this.#live(prop);
     const foreignKey = child.properties[prop.mappedBy]!;
     const target = this.#versions.get(child.root.class);
     const on = foreignKey.joinColumns.map(
@@ -139,7 +139,7 @@ export class RelationshipBuilder {
 
   #addToMany(derived: DerivedVersion, prop: EntityProperty): void {
     const name = this.#nameOf(derived, prop);
-    const child = prop.targetMeta!;
+    const child = this.#live(prop);
     const target = this.#versions.get(child.root.class);
     const item = target?.version ?? child;
     const sql =
@@ -189,7 +189,7 @@ export class RelationshipBuilder {
     }
     const on = foreignKey.joinColumns.map((column, i) => [column, foreignKey.referencedColumnNames[i]!] as const);
     const quote = (identifier: string) => this.#platform.quoteIdentifier(identifier);
-    const item = target?.version ?? prop.targetMeta!;
+    const item = target?.version ?? this.#live(prop);
     const conditions = on.map(([column, referenced]) => `i.${quote(column)} = o.${quote(referenced)}`);
     return this.#pivotSelect(
       derived,
@@ -213,7 +213,7 @@ export class RelationshipBuilder {
       return undefined;
     }
     const own = derived.meta.getPrimaryProps().flatMap(key => key.fieldNames);
-    const child = prop.targetMeta!;
+    const child = this.#live(prop);
     const item = target?.version ?? child;
     const theirs = child.getPrimaryProps().flatMap(key => key.fieldNames);
     const { transactionId, endTransactionId } = this.#context.options.columns;
@@ -301,6 +301,11 @@ export class RelationshipBuilder {
     this.#storage.set(pivot.class, pivot);
     joinPivotBySql(pivot, () => sql);
     return pivot;
+  }
+
+  /** The target's metadata in this storage; a property may hold a copy of it. */
+  #live(prop: EntityProperty): EntityMetadata {
+    return this.#storage.get(prop.targetMeta!.class) as EntityMetadata;
   }
 
   #isVersion(meta: EntityMetadata): boolean {

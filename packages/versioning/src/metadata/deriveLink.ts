@@ -49,7 +49,7 @@ function deriveLink(
 ): LinkHistory {
   const { platform, options } = context;
   const pivot = storage.get(property.pivotEntity as never) as EntityMetadata;
-  const target = property.targetMeta!;
+  const target = storage.get(property.targetMeta!.class) as EntityMetadata;
   const name = `${owner.className}.${property.name}`;
   const version = historyEntity(linkClass(owner, property), pivot.tableName + options.tableSuffix, pivot.schema);
   addSpan(version, context);

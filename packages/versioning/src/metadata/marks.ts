@@ -1,7 +1,7 @@
 import { EntitySchema, type EntityMetadata, type MetadataStorage } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import { checkEntityOptions, type EntityReference, type ResolvedOptions, type VersionedOptions } from '../options.ts';
-import type { VersionedSchema } from '../model/Version.ts';
+import type { PropertyName, VersionedSchema } from '../model/Version.ts';
 
 /** Options of each class that a decorator or `versioned()` marked. Marks live as long as the class. */
 const marks = new WeakMap<object, VersionedOptions>();
@@ -31,17 +31,19 @@ export function Versioned(options: VersionedOptions = {}): (target: object, cont
  *
  * Throws a `VersioningError` for an option that does not exist.
  */
-export function versioned<Schema extends { meta: { class: unknown; className: string } }>(
+export function versioned<
+  Schema extends { readonly meta: { readonly class: unknown; readonly className: string } },
+  const Excluded extends PropertyName<Schema> = never,
+  const Renamed extends Partial<Record<PropertyName<Schema>, string>> = Record<never, never>,
+  const VersionsProperty extends string = 'versions',
+>(
   schema: Schema,
-  options: VersionedOptions<PropertyName<Schema>> = {},
-): VersionedSchema<Schema> {
+  options: VersionedOptions<Excluded> & { readonly rename?: Renamed; readonly versionsProperty?: VersionsProperty } = {},
+): VersionedSchema<Schema, Readonly<Record<Excluded, never>> & Renamed, VersionsProperty> {
   checkEntityOptions(schema.meta.className, options);
   marks.set(classOf(schema as unknown as EntityReference), options);
-  return schema as unknown as VersionedSchema<Schema>;
+  return schema as never;
 }
-
-/** Names of the schema's properties, for `exclude`. */
-type PropertyName<Schema> = Schema extends { '~entity': infer Entity } ? Extract<keyof Entity, string> : string;
 
 /** The class behind a class or a schema. */
 export function classOf(entity: EntityReference): object {

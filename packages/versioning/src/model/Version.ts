@@ -1,14 +1,43 @@
-import type { Collection, EntityClass, InferEntity, PrimaryKeyProp, Reference, ScalarReference } from '@mikro-orm/core';
+import type {
+  Collection,
+  EntityClass,
+  EntityCtor,
+  EntitySchema,
+  EntitySchemaWithMeta,
+  LazyRef,
+  Primary,
+  PrimaryKeyProp,
+  Reference,
+  Scalar,
+  ScalarReference,
+} from '@mikro-orm/core';
 import type { Operation } from './Operation.ts';
 import type { VersionTransaction } from './VersionTransaction.ts';
 
-/** `{ property: [old, new] }`, the same order everywhere. */
-export type Changeset<T = Record<string, unknown>> = {
-  readonly [K in keyof T]?: readonly [old: unknown, new: unknown];
-};
+/**
+ * One state of one row over a span of transactions, with the entity's properties, readonly: `article#7, [3, 8)` held
+ * after transaction 3 and before 8. Inferred from the entity, however it is defined:
+ *
+ *     class Article {                                 Version<Article>
+ *       id!: number;                                    readonly id: number;
+ *       note?: string | null;                           readonly note?: string | null;
+ *       category!: Category;       // versioned         readonly category: Version<Category>;
+ *       parent!: Category | null;                       readonly parent: Version<Category> | null;
+ *       author!: User;             // not versioned     readonly author: User;
+ *       tags = new Collection<Tag>(this);               readonly tags: Collection<Version<Tag>>;
+ *       declare readonly versions: Versions<Article>;   // absent
+ *       publish() {}                                    // absent
+ *     }                                                 readonly operationType: Operation; …of VersionMembers
+ *
+ * `Renamed` repeats the `rename` option, and says `never` for properties that a version does not have: excluded ones,
+ * getters, and what is not persisted: `Version<Order, { transaction: 'payment'; viewCount: never }>`.
+ */
+export type Version<T, Renamed = unknown> = {
+  readonly [K in keyof T as VersionKey<T, K, Renamed>]: VersionProperty<T[K]>;
+} & VersionMembers<T, Renamed>;
 
 /** What every version has besides the properties of its entity. */
-export interface VersionMembers<T = unknown> {
+export interface VersionMembers<T = unknown, Renamed = unknown> {
   readonly versionId: number;
   readonly operationType: Operation;
   /** The transaction that began this state. */
@@ -30,79 +59,160 @@ export interface VersionMembers<T = unknown> {
   /** Position among the row's versions, from 1. Needs what `index` needs. */
   readonly number: number;
   /** The version before; `null` for the first. A relation like any other: `populate: ['previous']`. */
-  readonly previous: Version<T> | null;
+  readonly previous: Version<T, Renamed> | null;
   /** The version after; `null` for the last. A relation like any other: `populate: ['next']`. */
-  readonly next: Version<T> | null;
+  readonly next: Version<T, Renamed> | null;
   /**
    * What changed against the previous version, `{ name: ['New article', 'Updated article'] }`. The first version, and a
    * first one after a DELETE, list every non-null property with old `null`; a DELETE lists them with new `null`.
    * Needs `previous`: `article.versions`, `populate: ['previous']`, or `loadHistory(version)`.
    */
-  readonly changeset: Changeset<T>;
+  readonly changeset: Changeset<T, Renamed>;
   /** The changeset with the many-to-many changes, `{ tags: [[…old keys], […new keys]] }`: one query per relation. */
-  changesetWithLinks(): Promise<Changeset<T>>;
+  changesetWithLinks(): Promise<Changeset<T, Renamed>>;
   [PrimaryKeyProp]?: 'versionId';
 }
 
-// `any` is the only type that a collection of anything, in either parameter, is assignable to
-// eslint-disable-next-line typescript/no-explicit-any
-type AnyCollection = Collection<any, any>;
+/**
+ * Type of the `versions` property of a versioned entity:
+ *
+ *     declare readonly versions: Versions<Article>;
+ *     declare readonly versions: Versions<Order, { transaction: 'payment' }>;
+ *
+ * `versionOf(Order)` and relations to `Order` take the version's type from here.
+ */
+export type Versions<T, Renamed = unknown> = Collection<Version<T, Renamed>>;
+
+/**
+ * `{ property: [old, new] }`, the same order everywhere; `null` for a value that is not there. Relations have keys, those
+ * of a composite key as an array in the order of the primary key:
+ *
+ *     name?: readonly [old: string | null, new: string | null]            { name: ['New article', 'Updated article'] }
+ *     category?: readonly [old: number | null, new: number | null]       { category: [1, 2] }
+ *     tags?: readonly [old: readonly number[] | null, new: …]            { tags: [[1, 2], [2]] }
+ */
+export type Changeset<T = Record<string, unknown>, Renamed = unknown> = {
+  readonly [K in keyof T as ChangesetKey<T, K, Renamed>]?: Change<ChangedValue<NonNullable<T[K]>>>;
+};
+
+type Change<V> = readonly [old: V | null, new: V | null];
+
+/** The type of an entity's versions: as its `versions` property declares it, else `Version<T>`. */
+export type VersionOf<T> = [VersionIn<T>] extends [never] ? Version<T> : VersionIn<T>;
+
+/** The class of an entity's versions, for `em.find(versionOf(Article), …)`. */
+export type VersionClass<Entity> = EntityClass<VersionOf<EntityOf<Entity>>>;
+
+/** What `versioned(schema)` adds to the schema's entity. `VersionsProperty` repeats the option of that name. */
+export type WithVersions<T, Renamed = unknown, VersionsProperty extends string = 'versions'> = T & {
+  readonly [K in VersionsProperty]: Versions<WithVersions<T, Renamed, VersionsProperty>, Renamed>;
+};
+
+/**
+ * A schema of `defineEntity` or `EntitySchema` whose entity has `versions`. One with a class of its own that declares
+ * them stays as it is.
+ */
+export type VersionedSchema<Schema, Renamed = unknown, VersionsProperty extends string = 'versions'> = Schema extends {
+  readonly '~entity': infer Entity;
+}
+  ? VersionsProperty extends keyof Entity
+    ? Schema
+    : WithEntity<Schema, WithVersions<Entity, Renamed, VersionsProperty>>
+  : Schema;
+
+/** The schema with another entity type. */
+type WithEntity<Schema, Entity> =
+  Schema extends EntitySchemaWithMeta<
+    infer Name,
+    infer Table,
+    infer _Entity,
+    infer Base,
+    infer Properties,
+    infer _Class,
+    infer Discriminator
+  >
+    ? EntitySchemaWithMeta<Name, Table, Entity, Base, Properties, EntityCtor<Entity>, Discriminator>
+    : Schema extends EntitySchema<infer _Entity, infer Base, infer _Class>
+      ? EntitySchema<Entity, Base, EntityCtor<Entity>>
+      : never;
+
+/** Names of a schema's properties, for `exclude` and `rename`. */
+export type PropertyName<Schema> = Schema extends { readonly '~entity': infer Entity }
+  ? Extract<keyof Entity, string>
+  : never;
+
+/** Any version. Names what tells it from other entities, and nothing that would cost much to compare. */
+export interface AnyVersion {
+  readonly versionId: number;
+  readonly operationType: Operation;
+}
 
 type IsAny<T> = 0 extends 1 & T ? true : false;
 
-/** Whether a type declares the collection of its versions. */
-type IsVersioned<T> = IsAny<T> extends true ? false : T extends { readonly versions: AnyCollection } ? true : false;
+/** A collection by what tells it from other types: comparing all of its methods would cost a hundred times as much. */
+interface CollectionOf<T> {
+  [k: number]: T;
+  readonly loadCount: unknown;
+}
+
+/** Item of the collection of versions that `T` declares, by whatever name; `never` where it declares none. */
+type VersionIn<T> = { [K in keyof T]-?: T[K] extends CollectionOf<infer V extends AnyVersion> ? V : never }[keyof T];
 
 /** The version of a versioned target; any other target stays what it is. */
-type Target<T> = IsVersioned<T> extends true ? Version<T> : T;
+type AsOf<T> = [VersionIn<T>] extends [never] ? T : VersionIn<T>;
+
+/** Name on the version of a property of `T`; `never` where it has none. */
+type VersionKey<T, K extends keyof T, Renamed> = K extends keyof Renamed
+  ? Renamed[K] & string
+  : K extends symbol | keyof VersionMembers
+    ? never
+    : IsAny<T[K]> extends true
+      ? K
+      : NonNullable<T[K]> extends ((...args: never[]) => unknown) | CollectionOf<AnyVersion>
+        ? never
+        : K;
+
+type ChangesetKey<T, K extends keyof T, Renamed> = VersionKey<T, K, Renamed>;
 
 type VersionProperty<V> =
   IsAny<V> extends true
     ? V
-    : V extends Collection<infer U, infer _O>
-      ? Collection<Target<U>>
-      : V extends ScalarReference<infer _S>
-        ? V
+    : V extends Scalar | readonly unknown[] | ScalarReference<infer _S>
+      ? V
+      : V extends CollectionOf<infer U extends object>
+        ? Collection<AsOf<U>>
         : V extends Reference<infer U>
-          ? VersionReference<Target<U>>
-          : V extends Date | Uint8Array | readonly unknown[]
-            ? V
+          ? VersionReference<AsOf<U>>
+          : V extends LazyRef.Brand<infer U extends object>
+            ? LazyRef<AsOf<U>>
             : V extends object
-              ? Target<V>
+              ? AsOf<V>
               : V;
 
-/** A relation that the entity wraps in `Ref` is an entity on the version: loaded or a plain reference. */
 type VersionReference<T> = T;
 
-// eslint-disable-next-line typescript/no-explicit-any
-type Methods<T> = { [K in keyof T]: T[K] extends (...args: any[]) => unknown ? K : never }[keyof T];
+type ChangedValue<V> =
+  IsAny<V> extends true
+    ? V
+    : V extends Scalar | readonly unknown[]
+      ? V
+      : V extends ScalarReference<infer S>
+        ? NonNullable<S>
+        : V extends CollectionOf<infer U>
+          ? readonly Primary<U>[]
+          : V extends Reference<infer U>
+            ? Primary<U>
+            : V extends LazyRef.Brand<infer U>
+              ? Primary<U>
+              : V extends object
+                ? Primary<V>
+                : V;
 
-/**
- * One state of one row over a span of transactions, with the entity's properties, readonly: `article#7, [3, 8)` held
- * after transaction 3 and before 8. Relations to versioned targets lead to the target's version as of the same
- * transaction, others to the live target. `Renamed` repeats the `rename` option: `Version<Order, { transaction: 'payment' }>`.
- */
-export type Version<T, Renamed extends Partial<Record<keyof T, string>> = Record<never, never>> = {
-  readonly [
-    K in keyof T as K extends symbol | 'versions' | Methods<T>
-      ? never
-      : K extends keyof Renamed
-        ? Extract<Renamed[K], string>
-        : K extends keyof VersionMembers
-          ? never
-          : K
-  ]: VersionProperty<T[K]>;
-} & VersionMembers<T>;
-
-/** Type of the `versions` property: `declare readonly versions: Versions<Article>`. */
-export type Versions<T extends object> = Collection<Version<T>, T>;
-
-/** A schema whose entity has `versions`. */
-export type VersionedSchema<Schema> = Schema extends { '~entity': infer Entity extends object }
-  ? Omit<Schema, '~entity'> & {
-      '~entity': Entity & { readonly versions: Versions<Entity & { readonly versions: AnyCollection }> };
-    }
-  : Schema;
-
-/** The class of an entity's versions, for `em.find(versionOf(Article), …)`. */
-export type VersionClass<Entity> = EntityClass<Version<InferEntity<Entity>>>;
+/** The entity behind a class or a schema. */
+type EntityOf<E> = E extends { readonly '~entity': infer T }
+  ? T
+  : E extends abstract new (...args: never[]) => infer T
+    ? T
+    : E extends EntityClass<infer T>
+      ? T
+      : never;

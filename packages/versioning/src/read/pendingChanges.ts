@@ -1,4 +1,13 @@
-import { helper, ReferenceKind, type Collection, type EntityManager, type EntityMetadata } from '@mikro-orm/core';
+import {
+  helper,
+  JsonType,
+  ReferenceKind,
+  type Collection,
+  type EntityManager,
+  type EntityMetadata,
+  type EntityProperty,
+  type FromEntityType,
+} from '@mikro-orm/core';
 import type { VersionInfo } from '../metadata/versionClass.ts';
 import type { Changeset } from '../model/Version.ts';
 import { primaryKey } from './changesets.ts';
@@ -12,9 +21,9 @@ import { requireVersioned } from './versions.ts';
  *
  * Throws a `VersioningError` for an entity that is not versioned.
  */
-export function changeset<Entity extends object>(entity: Entity): Changeset<Entity> {
+export function changeset<Entity extends object>(entity: Entity): Changeset<FromEntityType<Entity>> {
   const info = requireVersioned(entity);
-  return { ...changedColumns(entity, info), ...changedCollections(entity, info) } as Changeset<Entity>;
+  return { ...changedColumns(entity, info), ...changedCollections(entity, info) } as Changeset<FromEntityType<Entity>>;
 }
 
 /** Whether the next flush would record a version of this entity. A changed collection alone makes none. */
@@ -61,7 +70,20 @@ function isRemoved(entity: object): boolean {
 
 /** The snapshot as an entity would show it: custom types, embeddables and dates in their own form. */
 function restoreSnapshot(em: EntityManager, meta: EntityMetadata, snapshot: object): Record<string, unknown> {
-  return em.fork().map(meta.class, { ...snapshot } as never) as Record<string, unknown>;
+  const data = Object.entries(snapshot).map(([name, value]) => {
+    const prop = meta.properties[name as never] as EntityProperty | undefined;
+    // snapshots keep JSON as text, whatever the driver returns
+    return [name, prop?.customType instanceof JsonType && typeof value === 'string' ? parseJson(value) : value];
+  });
+  return em.fork().map(meta.class, Object.fromEntries(data) as never) as Record<string, unknown>;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function rootName(name: string, meta: EntityMetadata): string {

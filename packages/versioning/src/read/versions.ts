@@ -1,9 +1,9 @@
-import { helper, type EntityManager, type EntityMetadata, type FilterQuery } from '@mikro-orm/core';
+import { helper, type EntityManager, type EntityMetadata, type EntityName, type FilterQuery } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import { classOf } from '../metadata/marks.ts';
 import { versionClassOf, versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
 import { VersionBase } from '../model/VersionBase.ts';
-import type { Version, VersionClass } from '../model/Version.ts';
+import type { AnyVersion, VersionClass } from '../model/Version.ts';
 import type { EntityReference } from '../options.ts';
 
 /**
@@ -11,7 +11,7 @@ import type { EntityReference } from '../options.ts';
  *
  *     await em.find(versionOf(Article), { category: { name: 'News' } }, { orderBy: { transaction: 'desc' } });
  */
-export function versionOf<const Entity>(entity: Entity): VersionClass<Entity> {
+export function versionOf<Entity extends EntityName>(entity: Entity): VersionClass<Entity> {
   return versionClassOf(classOf(entity as unknown as EntityReference)) as unknown as VersionClass<Entity>;
 }
 
@@ -23,17 +23,14 @@ export function versionOf<const Entity>(entity: Entity): VersionClass<Entity> {
 export async function countVersions(entity: object): Promise<number> {
   const info = requireVersioned(entity);
   const em = requireManaged(entity);
-  const key = Object.fromEntries(
-    info.live.primaryKeys.map(name => [name, keyValue((entity as Record<string, unknown>)[name])]),
-  );
-  return em.count(info.version.class, keyCondition(info, key) as never);
+  return em.count(info.version.class, keyCondition(info, liveKey(entity, info)) as never);
 }
 
 /**
  * Loads the whole history of the rows that these versions belong to, into the same EntityManager, in one query for each
  * class, so that `previous`, `next`, `index` and `changeset` answer. Returns the versions that it was given.
  */
-export async function loadHistory<Given extends object | readonly object[]>(versions: Given): Promise<Given> {
+export async function loadHistory<Given extends AnyVersion | readonly AnyVersion[]>(versions: Given): Promise<Given> {
   const list = (Array.isArray(versions) ? versions : [versions]) as object[];
   const groups = Map.groupBy(list, version => helper(version).__meta);
   for (const [meta, group] of groups) {
@@ -77,6 +74,11 @@ export function versionKey(version: object, info: VersionInfo): Record<string, u
   );
 }
 
+/** The key of a live entity, by property; relations as their keys. */
+export function liveKey(entity: object, info: VersionInfo): Record<string, unknown> {
+  return Object.fromEntries(info.live.primaryKeys.map(name => [name, keyValue((entity as Record<string, unknown>)[name])]));
+}
+
 /** A condition on a version's own key properties, from the key of the live row. */
 export function keyCondition(info: VersionInfo, key: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
@@ -89,6 +91,6 @@ function keyValue(value: unknown): unknown {
 }
 
 /** Whether an entity is a version. */
-export function isVersion(entity: object): entity is Version<object> {
+export function isVersion(entity: object): entity is AnyVersion {
   return entity instanceof VersionBase;
 }

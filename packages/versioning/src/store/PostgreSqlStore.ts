@@ -1,6 +1,6 @@
 import { IMAGE, type Column, type HistoryColumns, type HistoryTable } from '../model/HistoryTable.ts';
 import { Operation } from '../model/Operation.ts';
-import type { KeyValues, Touched, TouchedRows } from '../model/Touched.ts';
+import type { KeyValues, TouchedTable, TouchedTables } from '../model/Touched.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
 import type { Dependent } from '../model/VersioningModel.ts';
 import { copiedColumns, keyMatches, quote, sameKey } from './sql.ts';
@@ -45,7 +45,7 @@ export class PostgreSqlStore implements Store {
     this.#transaction = transaction;
   }
 
-  async reconcile(connection: Connection, touched: Touched, context: VersioningContext): Promise<number | undefined> {
+  async reconcile(connection: Connection, touched: TouchedTables, context: VersioningContext): Promise<number | undefined> {
     const expressions: string[] = [];
     const params: unknown[] = [];
     const parts = this.#touchedTables(touched);
@@ -64,7 +64,7 @@ export class PostgreSqlStore implements Store {
     return row === undefined ? undefined : Number(row.id);
   }
 
-  async withdraw(connection: Connection, touched: Touched, transaction: number): Promise<void> {
+  async withdraw(connection: Connection, touched: TouchedTables, transaction: number): Promise<void> {
     const { transactionId, endTransactionId, operationType, versionId } = this.#columns;
     for (const [table, rows] of this.#touchedTables(touched)) {
       const params: unknown[] = [];
@@ -132,35 +132,33 @@ export class PostgreSqlStore implements Store {
     return rows.map(row => table.key.map((_, i) => row[`k${i}`]));
   }
 
-  #touchedTables(touched: Touched): (readonly [HistoryTable, TouchedRows])[] {
-    return [...touched.tables]
-      .filter(([, rows]) => !rows.isEmpty)
-      .map(([name, rows]) => [this.#tables.get(name)!, rows] as const);
+  #touchedTables(touched: TouchedTables): (readonly [HistoryTable, TouchedTable])[] {
+    return [...touched.tables].map(([name, rows]) => [this.#tables.get(name)!, rows] as const);
   }
 
-  #keys(prefix: string, table: HistoryTable, rows: TouchedRows, params: unknown[]): string {
+  #keys(prefix: string, table: HistoryTable, rows: TouchedTable, params: unknown[]): string {
     const columns = table.key.map((_, i) => `k${i}`).join(', ');
     if (table.kind === 'row') {
-      params.push(JSON.stringify([...rows.keys.values()].map(({ values, born }) => ({ ...record(values), born }))));
+      params.push(JSON.stringify(rows.keys.map(({ values, born }) => ({ ...record(values), born }))));
       return (
         `${prefix}_keys as materialized (select ${columns}, bool_and(born) as born ` +
         `from ${recordset(table.key, ', born boolean')} group by ${columns})`
       );
     }
     const selects = [`select ${columns} from ${recordset(table.key)}`];
-    params.push(json([...rows.keys.values()].map(({ values }) => values)));
+    params.push(json(rows.keys.map(({ values }) => values)));
     const ends = [
       [table.key.slice(0, table.ownerColumns), rows.owners],
       [table.key.slice(table.ownerColumns), rows.targets],
     ] as const;
     for (const [end, values] of ends) {
-      if (values.size > 0) {
+      if (values.length > 0) {
         const on = end.map((column, i) => `v.${quote(column.name)} = k.k${i}`).join(' and ');
         const key = table.key.map(column => `v.${quote(column.name)}`).join(', ');
         selects.push(
           `select ${key} from ${recordset(end)} join ${table.history} v on ${on} and v.${this.#columns.endTransactionId} = ${this.#openEnd}`,
         );
-        params.push(json([...values.values()]));
+        params.push(json(values));
       }
     }
     return `${prefix}_keys as materialized (${selects.join(' union ')})`;
@@ -190,7 +188,7 @@ export class PostgreSqlStore implements Store {
   }
 
   #insertTransaction(
-    parts: readonly (readonly [HistoryTable, TouchedRows])[],
+    parts: readonly (readonly [HistoryTable, TouchedTable])[],
     context: VersioningContext,
     params: unknown[],
   ): string {

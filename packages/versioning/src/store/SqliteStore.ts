@@ -1,6 +1,6 @@
 import { IMAGE, type Column, type HistoryColumns, type HistoryTable } from '../model/HistoryTable.ts';
 import { Operation } from '../model/Operation.ts';
-import type { KeyValues, Touched, TouchedRows } from '../model/Touched.ts';
+import type { KeyValues, TouchedTable, TouchedTables } from '../model/Touched.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
 import type { Dependent } from '../model/VersioningModel.ts';
 import { copiedColumns, keyMatches, quote, sameKey } from './sql.ts';
@@ -35,7 +35,7 @@ export class SqliteStore implements Store {
     this.#transaction = transaction;
   }
 
-  async reconcile(connection: Connection, touched: Touched, context: VersioningContext): Promise<number | undefined> {
+  async reconcile(connection: Connection, touched: TouchedTables, context: VersioningContext): Promise<number | undefined> {
     const { table: transactions, id, issuedAt, actor, reason, meta, changed } = this.#transaction;
     const [row] = await connection.rows<{ id: number }>(
       `insert into ${transactions} (${issuedAt}, ${actor}, ${reason}, ${meta}, ${changed}) values (?, ?, ?, ?, '[]') returning ${id} as id`,
@@ -45,9 +45,6 @@ export class SqliteStore implements Store {
     const names: string[] = [];
     for (const [name, rows] of touched.tables) {
       const table = this.#tables.get(name)!;
-      if (rows.isEmpty) {
-        continue;
-      }
       const written =
         table.kind === 'row'
           ? await this.#reconcileRows(connection, table, rows, tx, touched.images)
@@ -64,13 +61,10 @@ export class SqliteStore implements Store {
     return tx;
   }
 
-  async withdraw(connection: Connection, touched: Touched, transaction: number): Promise<void> {
+  async withdraw(connection: Connection, touched: TouchedTables, transaction: number): Promise<void> {
     const { transactionId, endTransactionId, operationType, versionId } = this.#columns;
     for (const [name, rows] of touched.tables) {
       const table = this.#tables.get(name)!;
-      if (rows.isEmpty) {
-        continue;
-      }
       const { sql, params } = this.#keys(table, rows);
       if (table.kind === 'row') {
         // a DELETE version without a predecessor was an image; it becomes one again
@@ -136,7 +130,7 @@ export class SqliteStore implements Store {
   async #reconcileRows(
     connection: Connection,
     table: HistoryTable,
-    rows: TouchedRows,
+    rows: TouchedTable,
     tx: number,
     images: boolean,
   ): Promise<number> {
@@ -174,7 +168,7 @@ export class SqliteStore implements Store {
     return written;
   }
 
-  async #reconcileLinks(connection: Connection, table: HistoryTable, rows: TouchedRows, tx: number): Promise<number> {
+  async #reconcileLinks(connection: Connection, table: HistoryTable, rows: TouchedTable, tx: number): Promise<number> {
     const { versionId, transactionId, endTransactionId } = this.#columns;
     const { sql: keys, params } = this.#keys(table, rows);
     const copied = copiedColumns(table);
@@ -211,8 +205,8 @@ export class SqliteStore implements Store {
     );
   }
 
-  #keys(table: HistoryTable, rows: TouchedRows): { sql: string; params: unknown[] } {
-    const keys = [...rows.keys.values()];
+  #keys(table: HistoryTable, rows: TouchedTable): { sql: string; params: unknown[] } {
+    const { keys } = rows;
     if (table.kind === 'row') {
       return {
         sql: keySource(table.key, true),
@@ -227,13 +221,13 @@ export class SqliteStore implements Store {
       [table.key.slice(table.ownerColumns), rows.targets],
     ] as const;
     for (const [end, values] of ends) {
-      if (values.size > 0) {
+      if (values.length > 0) {
         const on = end.map((column, i) => `v.${quote(column.name)} = k.k${i}`).join(' and ');
         const key = table.key.map(column => `v.${quote(column.name)}`).join(', ');
         selects.push(
           `select ${key} from ${keySource(end)} join ${table.history} v on ${on} and v.${this.#columns.endTransactionId} = ${this.#openEnd}`,
         );
-        params.push(JSON.stringify([...values.values()]));
+        params.push(JSON.stringify(values));
       }
     }
     return { sql: `(${selects.join(' union ')}) k`, params };

@@ -1,5 +1,5 @@
 import type { HistoryTable } from '../model/HistoryTable.ts';
-import type { KeyValues, Touched } from '../model/Touched.ts';
+import type { KeyValues, TouchedTables } from '../model/Touched.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
 import type { Dependent } from '../model/VersioningModel.ts';
 
@@ -26,10 +26,10 @@ export interface Store {
    * a version for each changed row, a span for each changed link. Returns the id of the transaction row, or `undefined`
    * when nothing differs and nothing was written.
    */
-  reconcile(connection: Connection, touched: Touched, context: VersioningContext): Promise<number | undefined>;
+  reconcile(connection: Connection, touched: TouchedTables, context: VersioningContext): Promise<number | undefined>;
 
   /** Takes back what `reconcile` wrote as `transaction` for the touched keys, so that it can be written anew. */
-  withdraw(connection: Connection, touched: Touched, transaction: number): Promise<void>;
+  withdraw(connection: Connection, touched: TouchedTables, transaction: number): Promise<void>;
 
   /** Copies the rows of these keys that have no version yet, before they are gone; says how many. */
   keepImages(connection: Connection, table: HistoryTable, keys: readonly KeyValues[]): Promise<number>;

@@ -2,9 +2,16 @@ import type { EntityMetadata, Platform } from '@mikro-orm/core';
 import { qualified } from '../metadata/deriveVersion.ts';
 import { columnsOf } from '../metadata/properties.ts';
 import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
-import { serializeKey, type KeyValues, type Touched } from '../model/Touched.ts';
+import { serializeKey, type Frame, type KeyValues, type Touched } from '../model/Touched.ts';
 import type { Dependent, LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
 import type { Connection, LiveTable, Store } from './Store.ts';
+
+/** What a survey works with: the transaction's connection, and where to put what it finds. */
+export interface SurveyTarget {
+  readonly connection: Connection;
+  readonly touched: Touched;
+  readonly frame: Frame;
+}
 
 /**
  * Looks up, before a flush writes, what the database will change by itself: the children of rows that are deleted or
@@ -23,21 +30,16 @@ export class Survey {
     this.#platform = platform;
   }
 
-  async run(
-    connection: Connection,
-    touched: Touched,
-    leaving: readonly Leaving[],
-    unseen: readonly ReplacedUnseen[],
-  ): Promise<void> {
+  async run(into: SurveyTarget, leaving: readonly Leaving[], unseen: readonly ReplacedUnseen[]): Promise<void> {
     const visited = new Set<string>();
-    let level = [...leaving, ...(await this.#findReplaced(connection, unseen))];
+    let level = [...leaving, ...(await this.#findReplaced(into.connection, unseen))];
     while (level.length > 0) {
       const next: Leaving[] = [];
       for (const [meta, group] of groupByRoot(level, visited)) {
-        await this.#keepImages(connection, touched, meta, group);
-        await this.#touchLinks(connection, touched, meta, group);
+        await this.#keepImages(into, meta, group);
+        await this.#touchLinks(into, meta, group);
         for (const dependent of this.#model.dependents.get(meta.class) ?? []) {
-          next.push(...(await this.#findDependent(connection, touched, meta, dependent, group)));
+          next.push(...(await this.#findDependent(into, meta, dependent, group)));
         }
       }
       level = next;
@@ -55,8 +57,7 @@ export class Survey {
   }
 
   async #keepImages(
-    connection: Connection,
-    touched: Touched,
+    { connection, touched, frame }: SurveyTarget,
     meta: EntityMetadata,
     group: readonly Leaving[],
   ): Promise<void> {
@@ -65,28 +66,27 @@ export class Survey {
       return;
     }
     const rows = touched.rowsOf(history.table.name);
-    const keys = group.map(({ key }) => key).filter(key => !rows.keys.get(serializeKey(key))?.born);
+    const keys = group.map(({ key }) => key).filter(key => !rows.isBorn(key));
     if (keys.length > 0 && (await this.#store.keepImages(connection, history.table, keys)) > 0) {
       touched.images = true;
     }
     for (const { key, movedTo } of group) {
-      rows.addKey(key, false);
+      rows.addKey(key, false, frame);
       if (movedTo) {
-        rows.addKey(movedTo, true);
+        rows.addKey(movedTo, true, frame);
       }
     }
   }
 
   async #touchLinks(
-    connection: Connection,
-    touched: Touched,
+    { connection, touched, frame }: SurveyTarget,
     meta: EntityMetadata,
     group: readonly Leaving[],
   ): Promise<void> {
     for (const link of this.#model.links) {
       const rows = touched.rowsOf(link.table.name);
       for (const end of ['owner', 'target'] as const) {
-        if (link[end].root !== meta) {
+        if (link[end].root.class !== meta.class) {
           continue;
         }
         for (const { key } of group) {
@@ -95,7 +95,7 @@ export class Survey {
         for (const { key, movedTo } of group.filter(each => each.movedTo)) {
           for (const old of await this.#findLinks(connection, link, end, key)) {
             const at = end === 'owner' ? 0 : link.table.ownerColumns;
-            rows.addKey([...old.slice(0, at), ...movedTo!, ...old.slice(at + key.length)], false);
+            rows.addKey([...old.slice(0, at), ...movedTo!, ...old.slice(at + key.length)], false, frame);
           }
         }
       }
@@ -109,8 +109,7 @@ export class Survey {
   }
 
   async #findDependent(
-    connection: Connection,
-    touched: Touched,
+    { connection, touched, frame }: SurveyTarget,
     parent: EntityMetadata,
     dependent: Dependent,
     group: readonly Leaving[],
@@ -123,7 +122,7 @@ export class Survey {
     const found: Leaving[] = [];
     const touch = (key: KeyValues) => {
       if (history) {
-        touched.rowsOf(history.table.name).addKey(key, false);
+        touched.rowsOf(history.table.name).addKey(key, false, frame);
       }
     };
     if (deleted.length > 0) {

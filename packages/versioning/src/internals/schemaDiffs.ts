@@ -1,0 +1,149 @@
+import { SchemaComparator, SqlSchemaGenerator, type DatabaseSchema, type DatabaseTable } from '@mikro-orm/sql';
+import type { Configuration } from '@mikro-orm/core';
+
+/**
+ * Internals of MikroORM leaned on: `SqlSchemaGenerator.prepareSchemaForComparison` and `getTargetSchema`, and the
+ * result of `SchemaComparator.compare`. MikroORM guesses a rename when a removed and an added column look alike, and in a
+ * history table, where all columns are nullable, they nearly always do: history would end up under another name. And a
+ * column dropped from the live table would take its history along. So history tables
+ *
+ * - keep every column that they ever had, in the database, in diffs and in snapshots;
+ * - follow exactly the renames that the live table makes.
+ *
+ * `test/migrations.test.ts` fails when MikroORM changes it.
+ */
+export interface HistoryPair {
+  /** Names as the schema has them, with the schema where it is not the default one. */
+  readonly live: string;
+  readonly history: string;
+}
+
+const pairsByConfig = new WeakMap<Configuration, readonly HistoryPair[]>();
+const pairsBySchema = new WeakMap<DatabaseSchema, readonly HistoryPair[]>();
+/** Columns that the last comparison kept, by history table, for the snapshot that is stored after it. */
+const keptByConfig = new WeakMap<Configuration, Map<string, Column[]>>();
+
+type Column = ReturnType<DatabaseTable['getColumns']>[number];
+type TableDifference = ReturnType<SchemaComparator['compare']>['changedTables'][string];
+
+/** Makes schema diffs of this MikroORM instance follow the rules above. */
+export function protectHistory(config: Configuration, pairs: readonly HistoryPair[]): void {
+  pairsByConfig.set(config, pairs);
+  install();
+}
+
+let installed = false;
+
+function install(): void {
+  if (installed) {
+    return;
+  }
+  installed = true;
+  wrapPreparation();
+  wrapTarget();
+  wrapComparison();
+}
+
+interface Generator {
+  readonly config: Configuration;
+  readonly platform: ConstructorParameters<typeof SchemaComparator>[0];
+  prepareSchemaForComparison(options: object): Promise<{ fromSchema: DatabaseSchema; toSchema: DatabaseSchema }>;
+  getTargetSchema(...args: unknown[]): DatabaseSchema;
+}
+
+function wrapPreparation(): void {
+  const prototype = SqlSchemaGenerator.prototype as unknown as Generator;
+  // the method is called with its own receiver below
+  // eslint-disable-next-line typescript/unbound-method
+  const original = prototype.prepareSchemaForComparison;
+  prototype.prepareSchemaForComparison = async function (options) {
+    const pairs = pairsByConfig.get(this.config);
+    keptByConfig.delete(this.config);
+    const schemas = await original.call(this, options);
+    if (pairs) {
+      const { fromSchema, toSchema } = schemas;
+      keptByConfig.set(this.config, keepColumns(pairs, fromSchema, toSchema, new SchemaComparator(this.platform)));
+      pairsBySchema.set(toSchema, pairs);
+      pairsBySchema.set(fromSchema, pairs);
+    }
+    return schemas;
+  };
+}
+
+/** Adds to the target each history column that it lacks, unless the live table renames it; says which. */
+function keepColumns(
+  pairs: readonly HistoryPair[],
+  fromSchema: DatabaseSchema,
+  toSchema: DatabaseSchema,
+  comparator: SchemaComparator,
+): Map<string, Column[]> {
+  const { changedTables } = comparator.compare(fromSchema, toSchema);
+  const kept = new Map<string, Column[]>();
+  for (const { live, history } of pairs) {
+    const from = fromSchema.getTable(history);
+    const to = toSchema.getTable(history);
+    if (!from || !to) {
+      continue;
+    }
+    const renamed = Object.keys(changedTables[live]?.renamedColumns ?? {});
+    const columns = from.getColumns().filter(({ name }) => !to.hasColumn(name) && !renamed.includes(name));
+    for (const column of columns) {
+      to.addColumn(column);
+    }
+    kept.set(history, columns);
+  }
+  return kept;
+}
+
+function wrapTarget(): void {
+  const prototype = SqlSchemaGenerator.prototype as unknown as Generator;
+  // the method is called with its own receiver below
+  // eslint-disable-next-line typescript/unbound-method
+  const original = prototype.getTargetSchema;
+  prototype.getTargetSchema = function (...args) {
+    const schema = original.apply(this, args);
+    for (const [history, columns] of keptByConfig.get(this.config) ?? []) {
+      const table = schema.getTable(history);
+      for (const column of columns.filter(({ name }) => table && !table.hasColumn(name))) {
+        table!.addColumn(column);
+      }
+    }
+    return schema;
+  };
+}
+
+function wrapComparison(): void {
+  const { prototype } = SchemaComparator;
+  // the method is called with its own receiver below
+  // eslint-disable-next-line typescript/unbound-method
+  const original = prototype.compare;
+  prototype.compare = function (fromSchema, toSchema, inverseDiff) {
+    const diff = original.call(this, fromSchema, toSchema, inverseDiff);
+    for (const { live, history } of pairsBySchema.get(toSchema) ?? []) {
+      const difference = diff.changedTables[history];
+      if (difference) {
+        followRenames(difference, diff.changedTables[live]?.renamedColumns ?? {});
+      }
+    }
+    return diff;
+  };
+}
+
+/** Takes back the guessed renames of a history table and makes those of its live table instead. */
+function followRenames(difference: TableDifference, live: TableDifference['renamedColumns']): void {
+  const { renamedColumns, addedColumns, removedColumns, fromTable, toTable } = difference;
+  for (const [old, column] of Object.entries(renamedColumns)) {
+    if (live[old]?.name !== column.name) {
+      delete renamedColumns[old];
+      addedColumns[column.name] = column;
+      removedColumns[old] = fromTable.getColumn(old)!;
+    }
+  }
+  for (const [old, { name }] of Object.entries(live)) {
+    if (removedColumns[old] && addedColumns[name]) {
+      renamedColumns[old] = toTable.getColumn(name)!;
+      delete removedColumns[old];
+      delete addedColumns[name];
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { FlushMode, type EntityManager } from '@mikro-orm/core';
+import { keyCondition } from '../read/versions.ts';
+import type { VersionInfo, VersionedLink } from '../metadata/versionClass.ts';
+import { Operation } from '../model/Operation.ts';
+
+/** Reads versions and links as of one transaction, without flushing what is pending. */
+export class HistoryAt {
+  readonly #em: EntityManager;
+  readonly #transaction: number;
+
+  constructor(em: EntityManager, transaction: number) {
+    this.#em = em;
+    this.#transaction = transaction;
+  }
+
+  /** The versions of these rows that held then, not deleted. */
+  versions(info: VersionInfo, keys: readonly Record<string, unknown>[]): Promise<object[]> {
+    return keys.length === 0
+      ? Promise.resolve([])
+      : this.#find(info, { $or: keys.map((key) => keyCondition(info, key)) });
+  }
+
+  /** The versions of the children that referred to a row then. */
+  children(info: VersionInfo, foreignKey: string, owner: unknown): Promise<object[]> {
+    const property = info.properties.find((each) => each.live === foreignKey);
+    return property ? this.#find(info, { [property.value]: owner }) : Promise.resolve([]);
+  }
+
+  /** Keys at the other end of a row's links then. */
+  async linked({ link, end }: VersionedLink, key: unknown): Promise<unknown[]> {
+    const spans = await this.#em.find<Record<string, unknown>>(
+      link.version.class,
+      { [end]: key, ...this.#holds() },
+      { flushMode: FlushMode.COMMIT, orderBy: { versionId: 'asc' } },
+    );
+    return spans.map((span) => span[end === 'owner' ? 'target' : 'owner']);
+  }
+
+  #find(info: VersionInfo, where: object): Promise<object[]> {
+    return this.#em.find<Record<string, unknown>>(
+      info.version.class,
+      { ...where, ...this.#holds(), operationType: { $ne: Operation.DELETE } },
+      { flushMode: FlushMode.COMMIT },
+    );
+  }
+
+  #holds(): object {
+    return { transaction: { $lte: this.#transaction }, endTransactionId: { $gt: this.#transaction } };
+  }
+}

@@ -1,0 +1,263 @@
+import {
+  FlushMode,
+  helper,
+  ReferenceKind,
+  type Collection,
+  type EntityManager,
+  type EntityMetadata,
+  type EntityProperty,
+} from '@mikro-orm/core';
+import { VersioningError } from '../errors.ts';
+import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
+import { Operation } from '../model/Operation.ts';
+import { versionKey } from '../read/versions.ts';
+import { HistoryAt } from './HistoryAt.ts';
+import type { RelationTree } from './relationPaths.ts';
+
+type Values = Record<string, unknown>;
+
+/**
+ * Sets live entities to the state of their versions, and the relations that were asked for to the rows and links of the
+ * same transaction. Changes managed entities only; the next flush writes.
+ */
+export class Reverter {
+  readonly #em: EntityManager;
+  readonly #history: HistoryAt;
+  /** Live entities already on their way back, by class and key, so that cycles end. */
+  readonly #visited = new Map<string, object | null>();
+
+  constructor(em: EntityManager, transaction: number) {
+    this.#em = em;
+    this.#history = new HistoryAt(em, transaction);
+  }
+
+  /** Returns the live entity, or `null` when the version is a DELETE and the row is removed. */
+  async revert(version: object, relations: RelationTree, path = ''): Promise<object | null> {
+    const info = versionInfos.get(helper(version).__meta as never)!;
+    const key = versionKey(version, info);
+    const id = identify(info.live, key);
+    const visited = this.#visited.get(id);
+    if (visited !== undefined) {
+      return visited;
+    }
+    const found = await this.#findLive(info.live, key);
+    if ((version as { operationType: Operation }).operationType === Operation.DELETE) {
+      if (found) {
+        this.#em.remove(found);
+      }
+      this.#visited.set(id, null);
+      return null;
+    }
+    const state = stateOf(version, info);
+    const toOnes = await this.#resolveToOnes(version, info, relations, path);
+    const live: object = found
+      ? Object.assign(found, state, toOnes)
+      : this.#em.create(info.live.class, { ...key, ...state, ...toOnes }, { partial: true });
+    this.#em.persist(live);
+    this.#visited.set(id, live);
+    for (const name of Object.keys(relations)) {
+      await this.#restoreToMany(live, info, key, name, relations[name]!, join(path, name));
+    }
+    return live;
+  }
+
+  /** A property may hold a copy of its target's metadata. */
+  #infoOf(target: EntityMetadata): VersionInfo | undefined {
+    return versionInfos.get(this.#em.getMetadata(target.class) as unknown as EntityMetadata);
+  }
+
+  async #findLive(meta: EntityMetadata, key: Values): Promise<object | null> {
+    const removed = [...this.#em.getUnitOfWork().getRemoveStack()].find(
+      (entity) => helper(entity).__meta === meta && identify(meta, entity) === identify(meta, key),
+    );
+    return removed ?? this.#em.findOne<Values>(meta.class, key, { flushMode: FlushMode.COMMIT, filters: false });
+  }
+
+  /** Live targets of the version's own foreign keys; reverted first where the relation was asked for. */
+  async #resolveToOnes(
+    version: object,
+    info: VersionInfo,
+    relations: RelationTree,
+    path: string,
+  ): Promise<Values> {
+    const values: Values = {};
+    for (const { live: name, value } of info.properties) {
+      const prop = info.live.properties[name as never] as EntityProperty;
+      if (!isToOne(prop) || prop.primary || prop.mapToPk) {
+        continue;
+      }
+      const target = prop.targetMeta!;
+      const raw = (version as Values)[value] ?? null;
+      if (raw === null) {
+        values[name] = null;
+        continue;
+      }
+      const key = keyFrom(raw, target);
+      const targetInfo = this.#infoOf(target);
+      const branch = relations[name];
+      const [then] = branch && targetInfo ? await this.#history.versions(targetInfo, [key]) : [];
+      const entity = then
+        ? await this.revert(then, branch!, join(path, name))
+        : await this.#findLive(target, key);
+      if (!entity) {
+        throw VersioningError.targetGone(info.live.className, name, join(path, name));
+      }
+      values[name] = entity;
+    }
+    return values;
+  }
+
+  async #restoreToMany(
+    live: object,
+    info: VersionInfo,
+    key: Values,
+    name: string,
+    branch: RelationTree,
+    path: string,
+  ): Promise<void> {
+    const prop = info.live.properties[name as never] as EntityProperty;
+    if (prop.kind === ReferenceKind.MANY_TO_MANY) {
+      await this.#restoreLinks(live, info, prop, key, branch, path);
+    } else if (prop.kind === ReferenceKind.ONE_TO_MANY || (prop.kind === ReferenceKind.ONE_TO_ONE && !prop.owner)) {
+      await this.#restoreChildren(live, prop, key, branch, path);
+    }
+  }
+
+  async #restoreLinks(
+    live: object,
+    info: VersionInfo,
+    prop: EntityProperty,
+    key: Values,
+    branch: RelationTree,
+    path: string,
+  ): Promise<void> {
+    const link = info.links.find((each) => each.live === prop.name);
+    if (!link) {
+      return;
+    }
+    const target = prop.targetMeta!;
+    const targetInfo = this.#infoOf(target);
+    const keys = (await this.#history.linked(link, keyValue(key))).map((raw) => keyFrom(raw, target));
+    const items: object[] = [];
+    const versions = targetInfo ? await this.#history.versions(targetInfo, keys) : [];
+    for (const itemKey of keys) {
+      const then = versions.find((version) => identify(target, versionKey(version, targetInfo!)) === identify(target, itemKey));
+      const item = then ? await this.revert(then, branch, path) : await this.#findLive(target, itemKey);
+      if (item) {
+        items.push(item);
+      }
+    }
+    const collection = (live as Values)[prop.name] as Collection<object>;
+    if (!collection.isInitialized()) {
+      await collection.init({ flushMode: FlushMode.COMMIT } as never);
+    }
+    collection.set(items);
+  }
+
+  /** Children as of then come back to this parent; children that came later leave it. */
+  async #restoreChildren(
+    live: object,
+    prop: EntityProperty,
+    key: Values,
+    branch: RelationTree,
+    path: string,
+  ): Promise<void> {
+    const child = prop.targetMeta!;
+    const foreignKey = child.properties[prop.mappedBy as never] as EntityProperty;
+    const childInfo = this.#infoOf(child);
+    if (!childInfo) {
+      return;
+    }
+    const then = await this.#history.children(childInfo, foreignKey.name, keyValue(key));
+    const kept = new Set<object>();
+    const now = await this.#em.find<Values>(
+      child.class,
+      { [foreignKey.name]: keyValue(key) },
+      { flushMode: FlushMode.COMMIT, filters: false },
+    );
+    for (const version of then) {
+      const entity = await this.revert(version, branch, path);
+      if (entity) {
+        (entity as Values)[foreignKey.name] = live;
+        kept.add(entity);
+      }
+    }
+    for (const entity of now.filter((each) => !kept.has(each))) {
+      this.#unlink(entity, foreignKey, prop);
+    }
+  }
+
+  #unlink(entity: object, foreignKey: EntityProperty, relation: EntityProperty): void {
+    if (relation.orphanRemoval) {
+      this.#em.remove(entity);
+    } else if (foreignKey.nullable) {
+      (entity as Values)[foreignKey.name] = null;
+    } else {
+      throw VersioningError.cannotUnlink(helper(entity).__meta.className, foreignKey.name, relation.name);
+    }
+  }
+}
+
+/** The version's values under the live entity's property names, as copies that share nothing with the version. */
+function stateOf(version: object, info: VersionInfo): Values {
+  const plain = info.properties.filter(({ live: name }) => {
+    const prop = info.live.properties[name as never] as EntityProperty;
+    return !prop.primary && (!isToOne(prop) || prop.mapToPk);
+  });
+  return Object.fromEntries(plain.map(({ live: name, value }) => [name, copyValue((version as Values)[value] ?? null)]));
+}
+
+/** A deep copy of dates, bytes, JSON and embeddables; an object of any other class is a value, and stays. */
+function copyValue(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) {
+    return value;
+  }
+  if (value instanceof Date) {
+    return new Date(value);
+  }
+  if (Array.isArray(value)) {
+    return value.map(copyValue);
+  }
+  if (value instanceof Uint8Array) {
+    return Buffer.from(value);
+  }
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === null || prototype === Object.prototype || isEmbeddable(value)) {
+    const entries = Object.entries(value).map(([name, part]) => [name, copyValue(part)] as const);
+    return Object.assign(Object.create(prototype) as object, Object.fromEntries(entries));
+  }
+  return value;
+}
+
+function isEmbeddable(value: object): boolean {
+  const wrapped = helper(value) as { __meta?: EntityMetadata } | undefined;
+  return wrapped?.__meta?.embeddable === true;
+}
+
+function isToOne(prop: EntityProperty): boolean {
+  return prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
+}
+
+/** A key as a condition, from an entity, a plain value, or an array in the order of the primary key. */
+function keyFrom(raw: unknown, meta: EntityMetadata): Values {
+  const value = typeof raw === 'object' && raw !== null && helper(raw) ? helper(raw).getPrimaryKey() : raw;
+  const parts = meta.compositePK ? (Array.isArray(value) ? (value as unknown[]) : Object.values(value as object)) : [value];
+  return Object.fromEntries(meta.primaryKeys.map((name, i) => [name, parts[i]]));
+}
+
+function keyValue(key: Values): unknown {
+  const parts = Object.values(key);
+  return parts.length === 1 ? parts[0] : parts;
+}
+
+function identify(meta: EntityMetadata, key: object): string {
+  const parts = meta.primaryKeys.map((name) => {
+    const value = (key as Values)[name];
+    return typeof value === 'object' && value !== null && helper(value) ? helper(value).getPrimaryKey() : value;
+  });
+  return `${meta.className}:${JSON.stringify(parts, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}`;
+}
+
+function join(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`;
+}

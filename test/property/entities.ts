@@ -1,0 +1,105 @@
+import { Collection } from '@mikro-orm/core';
+import { Entity, ManyToMany, ManyToOne, OneToMany, PrimaryKey, Property } from '@mikro-orm/decorators/es';
+import { Versioned } from 'mikro-orm-versioning';
+
+/** Not versioned, although its deletion reaches articles, their comments, notes and links. */
+@Entity()
+export class Blog {
+  @PrimaryKey({ type: 'integer', autoincrement: false })
+  id!: number;
+
+  @Property({ type: 'string' })
+  text!: string;
+}
+
+@Entity()
+@Versioned()
+export class Category {
+  @PrimaryKey({ type: 'integer', autoincrement: false })
+  id!: number;
+
+  @Property({ type: 'string' })
+  text!: string;
+
+  @OneToMany({ entity: () => Article, mappedBy: 'category' })
+  articles = new Collection<Article>(this);
+}
+
+@Entity()
+@Versioned()
+export class Tag {
+  @PrimaryKey({ type: 'integer', autoincrement: false })
+  id!: number;
+
+  @Property({ type: 'string' })
+  text!: string;
+
+  @ManyToMany({ entity: () => Article, mappedBy: 'tags' })
+  articles = new Collection<Article>(this);
+}
+
+@Entity()
+@Versioned({ exclude: ['views'] })
+export class Article {
+  @PrimaryKey({ type: 'integer', autoincrement: false })
+  id!: number;
+
+  @Property({ type: 'string' })
+  text!: string;
+
+  @Property({ type: 'string', nullable: true, unique: true })
+  slug: string | null = null;
+
+  @Property({ type: 'integer' })
+  views = 0;
+
+  @ManyToOne({ entity: () => Category, nullable: true, deleteRule: 'set null' })
+  category: Category | null = null;
+
+  @ManyToOne({ entity: () => Blog, nullable: true, deleteRule: 'cascade' })
+  blog: Blog | null = null;
+
+  @ManyToMany({ entity: () => Tag, inversedBy: 'articles' })
+  tags = new Collection<Tag>(this);
+
+  @ManyToMany({ entity: () => Article, inversedBy: 'relatedBy' })
+  related = new Collection<Article>(this);
+
+  @ManyToMany({ entity: () => Article, mappedBy: 'related' })
+  relatedBy = new Collection<Article>(this);
+
+  @OneToMany({ entity: () => Note, mappedBy: 'article', orphanRemoval: true })
+  notes = new Collection<Note>(this);
+}
+
+/** Its article does not know it: only the database deletes it along. */
+@Entity()
+@Versioned()
+export class Comment {
+  @PrimaryKey({ type: 'integer' })
+  id!: number;
+
+  @Property({ type: 'string' })
+  text!: string;
+
+  @ManyToOne({ entity: () => Article, deleteRule: 'cascade' })
+  article!: Article;
+
+  @ManyToOne({ entity: () => Comment, nullable: true, deleteRule: 'cascade' })
+  answers: Comment | null = null;
+}
+
+@Entity()
+@Versioned()
+export class Note {
+  @PrimaryKey({ type: 'integer' })
+  id!: number;
+
+  @Property({ type: 'string' })
+  text!: string;
+
+  @ManyToOne({ entity: () => Article, deleteRule: 'cascade' })
+  article!: Article;
+}
+
+export const entities = [Blog, Category, Tag, Article, Comment, Note];
