@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/core';
 
 import type { Orm } from '../support/databases.ts';
 import { apply } from './changes.ts';
+import { furnish } from './furnish.ts';
 import type { State } from './history.ts';
 import type { Block, Program, Step } from './program.ts';
 import { isPostgres, readState } from './tables.ts';
@@ -24,10 +25,15 @@ interface Run {
 }
 
 /** Runs a program and flushes at its end. Each of its steps commits at most once. */
-export async function interpret(orm: Orm, { flushMode, steps }: Program): Promise<Outcome> {
+export async function interpret(orm: Orm, { flushMode, furnished, steps }: Program): Promise<Outcome> {
   const run: Run = { errors: [], canForgive: !isPostgres(orm) };
   const states = [await readState(orm)];
   const em = orm.em.fork({ flushMode });
+
+  if (furnished) {
+    await furnish(orm.em.fork());
+    states.push(await readState(orm));
+  }
 
   for (const step of [...steps, { do: 'flush', forgiving: true } as const]) {
     await attempt(em, step, run);

@@ -7,7 +7,8 @@ export type ClassName = (typeof classes)[number];
 
 /** One change in memory, or a flush. Ids are 1 to 3; comments and notes, whose keys the database gives, go by position. */
 export type Change =
-  | { readonly do: 'put' | 'replace'; readonly what: ClassName; readonly id: number; readonly text: string }
+  | { readonly do: 'put'; readonly what: ClassName; readonly id: number; readonly text: string }
+  | { readonly do: 'replace'; readonly what: ClassName; readonly id: number; readonly text: string }
   | { readonly do: 'remove'; readonly what: ClassName; readonly id: number }
   | { readonly do: 'renumber'; readonly what: ClassName; readonly id: number; readonly to: number }
   | { readonly do: 'point'; readonly to: 'category' | 'blog'; readonly id: number; readonly target: number | null }
@@ -42,6 +43,8 @@ export type Step = Change | Block;
 export interface Program {
   /** Whether a query flushes what is pending. */
   readonly flushMode: 'auto' | 'commit';
+  /** Whether it starts with rows and links of every kind, or with empty tables. */
+  readonly furnished: boolean;
   readonly steps: readonly Step[];
 }
 
@@ -86,21 +89,34 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const) }) },
 );
 
-/** Usually committed. `em.begin()` starts a transaction; inside of one, only savepoints. */
-const rollback = fc.integer({ min: 0, max: 3 }).map(n => n === 3);
-const savepoint = nested(['transactional'], nested(['transactional'], change, 6), 8);
-const block = nested(['transaction', 'transactional'], savepoint, 12);
+/** `em.begin()` starts a transaction; inside of one, there are only savepoints. */
+const savepoint = block(['transactional'], block(['transactional'], change, 6), 8);
+const root = block(['transaction', 'transactional'], savepoint, 12);
 
 export const program: fc.Arbitrary<Program> = fc.record({
-  flushMode: fc.constantFrom('auto', 'commit'),
-  steps: fc.array(fc.oneof({ weight: 4, arbitrary: change }, { weight: 1, arbitrary: block }), {
-    minLength: 4,
-    maxLength: 24,
-  }),
+  flushMode: fc.constantFrom('commit', 'auto'),
+  furnished: weighted(1, false, 2, true),
+  steps: sequence(root, 24),
 });
 
-function nested(kinds: readonly Block['do'][], inner: fc.Arbitrary<Step>, maxLength: number): fc.Arbitrary<Step> {
-  const steps = fc.array(fc.oneof({ weight: 4, arbitrary: change }, { weight: 1, arbitrary: inner }), { maxLength });
+function block(kinds: readonly Block['do'][], inner: fc.Arbitrary<Step>, maxLength: number): fc.Arbitrary<Step> {
+  return fc.record({
+    do: fc.constantFrom(...kinds),
+    steps: sequence(inner, maxLength),
+    rollback: weighted(3, false, 1, true),
+  });
+}
 
-  return fc.record({ do: fc.constantFrom(...kinds), steps, rollback });
+function sequence(inner: fc.Arbitrary<Step>, maxLength: number): fc.Arbitrary<Step[]> {
+  const step = fc.oneof({ weight: 5, arbitrary: change }, { weight: 1, arbitrary: inner });
+
+  return fc.array(step, { minLength: 1, maxLength, size: 'max' });
+}
+
+/** Shrinks to the first value. */
+function weighted<T>(firstWeight: number, first: T, secondWeight: number, second: T): fc.Arbitrary<T> {
+  return fc.oneof(
+    { weight: firstWeight, arbitrary: fc.constant(first) },
+    { weight: secondWeight, arbitrary: fc.constant(second) },
+  );
 }

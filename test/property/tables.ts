@@ -1,3 +1,6 @@
+import { BasePostgreSqlPlatform } from '@mikro-orm/sql';
+import { VersionTransaction } from 'mikro-orm-versioning';
+
 import type { Orm } from '../support/databases.ts';
 import { inOrder, type History, type Span, type State } from './history.ts';
 
@@ -59,10 +62,11 @@ export async function readHistory(orm: Orm): Promise<History> {
 
 /** Empties every table and starts the generated keys anew, so that each program meets the same database. */
 export async function emptyTables(orm: Orm): Promise<void> {
-  const names = [...orm.getMetadata().getAll().values()].map(meta => meta.tableName);
   const live = ['comment', 'note', 'article', 'category', 'tag', 'blog'];
-  const history = names.filter(name => name.includes('version'));
-  const statements = [...live, ...history].map(table => `delete from ${table}`);
+  const history = Object.values(tables).map(({ table }) => `${table}_version`);
+  const versioned = orm.getMetadata().find(VersionTransaction) !== undefined;
+  const emptied = versioned ? [...live, ...history, 'version_transaction'] : live;
+  const statements = emptied.map(table => `delete from ${table}`);
 
   if (isPostgres(orm)) {
     statements.push(...['comment', 'note'].map(table => `select setval('${table}_id_seq', 1, false)`));
@@ -98,5 +102,5 @@ function compact(row: string): string {
 }
 
 export function isPostgres(orm: Orm): boolean {
-  return orm.config.get('clientUrl') !== undefined;
+  return orm.em.getPlatform() instanceof BasePostgreSqlPlatform;
 }

@@ -1,4 +1,5 @@
 import { ReferenceKind, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
+import { SqlitePlatform } from '@mikro-orm/sql';
 import { expect } from 'vitest';
 import { Operation, versionOf, VersionTransaction } from 'mikro-orm-versioning';
 
@@ -108,7 +109,7 @@ function mirrored(orm: Orm, live: EntityMetadata, version: EntityMetadata): Mirr
 
 /** SQLite compares by value and type in `quote()`, whatever the column's collation. */
 function comparable(orm: Orm, column: string, type: string): string {
-  if (orm.config.get('clientUrl') === undefined) {
+  if (orm.em.getPlatform() instanceof SqlitePlatform) {
     return `quote(${column})`;
   }
 

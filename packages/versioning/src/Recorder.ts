@@ -20,7 +20,7 @@ import type { VersioningContext } from './model/VersioningContext.ts';
 import type { VersioningModel } from './model/VersioningModel.ts';
 import { forgetLoadedVersions } from './read/loadedVersions.ts';
 import { refuseHistoryWrites } from './read/guard.ts';
-import { connectionOf } from './store/connection.ts';
+import { connectionOf, rollBack } from './store/connection.ts';
 import type { Store } from './store/Store.ts';
 import { Survey } from './store/Survey.ts';
 
@@ -112,7 +112,13 @@ export class Recorder implements EventSubscriber {
     if (flush?.state && !this.#states.has(this.#tree.root(handle))) {
       // the transaction is the flush's own
       this.#states.set(this.#tree.root(handle), flush.state);
-      await this.#lookAhead(em as EntityManager, flush, handle);
+      try {
+        await this.#lookAhead(em as EntityManager, flush, handle);
+      } catch (error) {
+        // MikroORM does not roll back a transaction whose start event fails, and its connection would never be free again
+        await rollBack(em as EntityManager, handle);
+        throw error;
+      }
     }
   }
 

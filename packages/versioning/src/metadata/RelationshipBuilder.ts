@@ -151,32 +151,48 @@ export class RelationshipBuilder {
     }
     const pivot = this.#virtualPivot(derived, name, item, sql, prop.fixedOrder === true);
     const itemKeys = item.getPrimaryProps().flatMap(key => key.fieldNames);
-    add(derived.version, {
-      name,
+    const common = {
       kind: ReferenceKind.MANY_TO_MANY,
-      type: item.className,
-      target: item.class,
-      entity: () => item.class,
-      targetMeta: item,
-      owner: true,
       persist: false,
       cascade: [],
       nullable: true,
       pivotEntity: pivot.class,
       pivotTable: pivot.tableName,
-      joinColumns: ['owner_id'],
-      inverseJoinColumns: itemKeys.map((_, i) => `item_${i}`),
-      referencedColumnNames: [this.#context.options.columns.versionId],
-      referencedPKs: item.primaryKeys,
-      fieldNames: [name],
       columnTypes: [],
       runtimeType: 'unknown',
       fixedOrder: prop.fixedOrder,
       ...(prop.fixedOrder ? { fixedOrderColumn: 'position' } : {}),
+    };
+    const inverse = `${derived.version.className}_${name}__inverse`;
+    add(derived.version, {
+      ...common,
+      ...targetOf(item),
+      name,
+      owner: true,
+      inversedBy: inverse,
+      joinColumns: ['owner_id'],
+      inverseJoinColumns: itemKeys.map((_, i) => `item_${i}`),
+      referencedColumnNames: [this.#context.options.columns.versionId],
+      fieldNames: [name],
       ...(prop.orderBy ? { orderBy: prop.orderBy } : {}),
       ...(prop.where ? { where: prop.where } : {}),
       ...(prop.hidden ? { hidden: true } : {}),
     } as unknown as EntityProperty);
+    // like the inverse side that MikroORM makes up for a unidirectional relation: never hydrated, for its own queries
+    add(item, {
+      ...common,
+      ...targetOf(derived.version),
+      name: inverse,
+      owner: false,
+      hydrate: false,
+      hidden: true,
+      mappedBy: name,
+      joinColumns: itemKeys.map((_, i) => `item_${i}`),
+      inverseJoinColumns: ['owner_id'],
+      referencedColumnNames: itemKeys,
+      fieldNames: [inverse],
+    } as unknown as EntityProperty);
+    item.sync();
   }
 
   /** `select owner_id, item_0, … [, position]` of a one-to-many at each version's transaction. */
@@ -311,6 +327,16 @@ export class RelationshipBuilder {
   #isVersion(meta: EntityMetadata): boolean {
     return [...this.#versions.values()].some(derived => derived.version === meta);
   }
+}
+
+function targetOf(meta: EntityMetadata): object {
+  return {
+    type: meta.className,
+    target: meta.class,
+    entity: () => meta.class,
+    targetMeta: meta,
+    referencedPKs: meta.primaryKeys,
+  };
 }
 
 /** Stands for the alias of the version whose relation is resolved. */

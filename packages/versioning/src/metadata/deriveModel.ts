@@ -97,7 +97,9 @@ function addKeyIndex({ meta: live, version, properties }: DerivedVersion): void 
 function addLive({ meta: live, version, table }: DerivedVersion, { options, platform }: DeriveContext): void {
   const columns = table.key.map(column => column.name);
   if (columns.length > 1) {
-    add(version, toOneProperty('entity', live, columns, { persist: false }));
+    // MikroORM has formulas for single columns only: here it is a reference, which turns out to be null when populated
+    const columnTypes = table.key.map(column => column.type);
+    add(version, toOneProperty('entity', live, columns, { columnTypes, nullable: false }));
     return;
   }
   const key = platform.quoteIdentifier(columns[0]!);

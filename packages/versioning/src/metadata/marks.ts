@@ -38,11 +38,20 @@ export function versioned<
   const VersionsProperty extends string = 'versions',
 >(
   schema: Schema,
-  options: VersionedOptions<Excluded> & { readonly rename?: Renamed; readonly versionsProperty?: VersionsProperty } = {},
+  options: SchemaOptions<Excluded, Renamed, VersionsProperty> = {},
 ): VersionedSchema<Schema, Readonly<Record<Excluded, never>> & Renamed, VersionsProperty> {
   checkEntityOptions(schema.meta.className, options);
-  marks.set(classOf(schema as unknown as EntityReference), options);
+  marks.set(classOf(schema as unknown as EntityReference), options as VersionedOptions);
   return schema as never;
+}
+
+/** The options as a schema knows them: with its own properties' names, and remembered in its type. */
+interface SchemaOptions<Excluded extends string, Renamed, VersionsProperty extends string> extends Omit<
+  VersionedOptions<Excluded>,
+  'rename' | 'versionsProperty'
+> {
+  readonly rename?: Renamed;
+  readonly versionsProperty?: VersionsProperty;
 }
 
 /** The class behind a class or a schema. */

@@ -10,7 +10,8 @@ export function transactionSchema(options: ResolvedOptions, dialect: Dialect): E
     tableName: options.transactionTable,
     properties: {
       id: { type: dialect.idType(), primary: true, autoincrement: true },
-      issuedAt: { type: 'datetime', length: 3, index: true },
+      // not 'datetime': on SQLite, MikroORM takes every loaded value of that type for a changed one
+      issuedAt: { type: 'Date', length: 3, index: true },
       actor: { type: 'text', nullable: true },
       reason: { type: 'text', nullable: true },
       meta: { type: 'json', nullable: true },

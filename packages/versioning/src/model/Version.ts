@@ -7,6 +7,7 @@ import type {
   LazyRef,
   Primary,
   PrimaryKeyProp,
+  Ref,
   Reference,
   Scalar,
   ScalarReference,
@@ -81,7 +82,17 @@ export interface VersionMembers<T = unknown, Renamed = unknown> {
  *
  * `versionOf(Order)` and relations to `Order` take the version's type from here.
  */
-export type Versions<T, Renamed = unknown> = Collection<Version<T, Renamed>>;
+export type Versions<T, Renamed = unknown> = Collection<Version<T, Renamed>> & ItsVersions<Version<T, Renamed>>;
+
+declare const itsVersion: unique symbol;
+
+/**
+ * Marks the collection of an entity's versions; not there at runtime. To compare the collection's items instead would
+ * need the members of `Version<T>` while they are being found out, and TypeScript then takes them for none.
+ */
+interface ItsVersions<V extends object> {
+  readonly [itsVersion]: V;
+}
 
 /**
  * `{ property: [old, new] }`, the same order everywhere; `null` for a value that is not there. Relations have keys, those
@@ -92,7 +103,7 @@ export type Versions<T, Renamed = unknown> = Collection<Version<T, Renamed>>;
  *     tags?: readonly [old: readonly number[] | null, new: …]            { tags: [[1, 2], [2]] }
  */
 export type Changeset<T = Record<string, unknown>, Renamed = unknown> = {
-  readonly [K in keyof T as ChangesetKey<T, K, Renamed>]?: Change<ChangedValue<NonNullable<T[K]>>>;
+  readonly [K in keyof T as VersionKey<T, K, Renamed>]?: Change<ChangedValue<NonNullable<T[K]>>>;
 };
 
 type Change<V> = readonly [old: V | null, new: V | null];
@@ -100,8 +111,11 @@ type Change<V> = readonly [old: V | null, new: V | null];
 /** The type of an entity's versions: as its `versions` property declares it, else `Version<T>`. */
 export type VersionOf<T> = [VersionIn<T>] extends [never] ? Version<T> : VersionIn<T>;
 
-/** The class of an entity's versions, for `em.find(versionOf(Article), …)`. */
-export type VersionClass<Entity> = EntityClass<VersionOf<EntityOf<Entity>>>;
+/** The class of an entity's versions, for `em.find(versionOf(Article), …)`. Versions are not made by hand: it has no `new`. */
+export type VersionClass<Entity> = ClassOf<VersionOf<EntityOf<Entity>>>;
+
+// MikroORM's own EntityClass loses its type in an alias: it contains Function, whose `prototype` is any
+type ClassOf<T> = (abstract new () => T) & { readonly prototype: T };
 
 /** What `versioned(schema)` adds to the schema's entity. `VersionsProperty` repeats the option of that name. */
 export type WithVersions<T, Renamed = unknown, VersionsProperty extends string = 'versions'> = T & {
@@ -156,7 +170,7 @@ interface CollectionOf<T> {
 }
 
 /** Item of the collection of versions that `T` declares, by whatever name; `never` where it declares none. */
-type VersionIn<T> = { [K in keyof T]-?: T[K] extends CollectionOf<infer V extends AnyVersion> ? V : never }[keyof T];
+type VersionIn<T> = { [K in keyof T]-?: T[K] extends ItsVersions<infer V> ? V : never }[keyof T];
 
 /** The version of a versioned target; any other target stays what it is. */
 type AsOf<T> = [VersionIn<T>] extends [never] ? T : VersionIn<T>;
@@ -168,11 +182,9 @@ type VersionKey<T, K extends keyof T, Renamed> = K extends keyof Renamed
     ? never
     : IsAny<T[K]> extends true
       ? K
-      : NonNullable<T[K]> extends ((...args: never[]) => unknown) | CollectionOf<AnyVersion>
+      : NonNullable<T[K]> extends ((...args: never[]) => unknown) | ItsVersions<object>
         ? never
         : K;
-
-type ChangesetKey<T, K extends keyof T, Renamed> = VersionKey<T, K, Renamed>;
 
 type VersionProperty<V> =
   IsAny<V> extends true
@@ -182,14 +194,12 @@ type VersionProperty<V> =
       : V extends CollectionOf<infer U extends object>
         ? Collection<AsOf<U>>
         : V extends Reference<infer U>
-          ? VersionReference<AsOf<U>>
+          ? Ref<AsOf<U>>
           : V extends LazyRef.Brand<infer U extends object>
             ? LazyRef<AsOf<U>>
             : V extends object
               ? AsOf<V>
               : V;
-
-type VersionReference<T> = T;
 
 type ChangedValue<V> =
   IsAny<V> extends true

@@ -1,4 +1,4 @@
-import type { EntityManager } from '@mikro-orm/core';
+import { TransactionEventBroadcaster, type EntityManager } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sql';
 import { VersioningError } from '../errors.ts';
 import type { Connection } from './Store.ts';
@@ -17,6 +17,11 @@ export function connectionOf(em: EntityManager, transaction: object): Connection
     rows: async <Row>(sql: string, params: readonly unknown[]) => (await run(sql, params, 'all')) as Row[],
     run: async (sql, params) => ((await run(sql, params, 'run')) as { affectedRows?: number }).affectedRows ?? 0,
   };
+}
+
+/** Rolls a transaction back and tells every subscriber. */
+export async function rollBack(em: EntityManager, transaction: object): Promise<void> {
+  await em.getDriver().getConnection('write').rollback(transaction, new TransactionEventBroadcaster(em));
 }
 
 /** A missing table gets a sentence of its own; any other error of the database stays what it is. */
