@@ -7,7 +7,7 @@ import { brokenPromises, countStatements, type Counts } from './statements.ts';
 import { workloadGroups, type Workload, type WorkloadGroup } from './workloads.ts';
 
 /** Rounds of the large workloads; the small ones run `SMALL` times as often. */
-const ROUNDS = 15;
+const ROUNDS = 12;
 const QUICK_ROUNDS = 3;
 const SMALL = 20;
 

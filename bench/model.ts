@@ -39,7 +39,6 @@ export function defineModel() {
 }
 
 export type Model = ReturnType<typeof defineModel>;
-export type Author = InferEntity<Model['Author']>;
 export type Article = InferEntity<Model['Article']>;
 
 export interface Settings {

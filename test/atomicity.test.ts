@@ -18,7 +18,10 @@ const FAULTS = [
   ['update', 'article_tags_version'],
 ] as const;
 
-const MODES: readonly (readonly [string, (em: EntityManager, change: (em: EntityManager) => Promise<void>) => Promise<unknown>])[] = [
+const MODES: readonly (readonly [
+  string,
+  (em: EntityManager, change: (em: EntityManager) => Promise<void>) => Promise<unknown>,
+])[] = [
   [
     'an implicit flush',
     async (em, change) => {
@@ -125,7 +128,7 @@ describeEachDatabase('atomicity', db => {
     expect(error).toMatchObject({
       code: ErrorCode.NO_TRANSACTION,
       message:
-        'Article is versioned, and its changes were flushed outside of a transaction, where the history can\'t be atomic; nothing was written. Flush inside em.transactional(), or set implicitTransactions: true.',
+        "Article is versioned, and its changes were flushed outside of a transaction, where the history can't be atomic; nothing was written. Flush inside em.transactional(), or set implicitTransactions: true.",
     });
     expect(await plain.em.fork().count(Article)).toBe(0);
 

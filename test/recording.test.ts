@@ -169,10 +169,7 @@ describeEachDatabase('recording', db => {
         'Article#1 DELETE { name: a, category_id: null } [3, )',
         'Article#5 INSERT { name: a, category_id: null } [3, )',
       ]);
-      expect(await links()).toEqual([
-        'article_id 1 -> tag_id 1 [2, 3)',
-        'article_id 5 -> tag_id 1 [3, )',
-      ]);
+      expect(await links()).toEqual(['article_id 1 -> tag_id 1 [2, 3)', 'article_id 5 -> tag_id 1 [3, )']);
     });
 
     it("a re-insert of a key deleted earlier is an INSERT that ends the DELETE version's span", async () => {
@@ -387,7 +384,9 @@ describeEachDatabase('recording', db => {
           .catch(() => undefined);
         em.create(Article, { id: 2, name: 'b' });
       });
-      expect(await historyOf(orm, [Article, Comment])).toEqual(['Article#2 INSERT { name: b, category_id: null } [1, )']);
+      expect(await historyOf(orm, [Article, Comment])).toEqual([
+        'Article#2 INSERT { name: b, category_id: null } [1, )',
+      ]);
     });
   });
 

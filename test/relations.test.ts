@@ -92,12 +92,10 @@ describeEachDatabase('relations of versions', db => {
   // the relation is a name here, so its type is unknown
   // eslint-disable-next-line typescript/no-explicit-any
   async function versionsOf(id: number, relation: string, entity: unknown = Node, key = 'id'): Promise<any[]> {
-    return orm.em
-      .fork()
-      .find(versionOf(entity) as never, { [key]: id } as never, {
-        populate: [relation] as never,
-        orderBy: { versionId: 'asc' } as never,
-      });
+    return orm.em.fork().find(versionOf(entity) as never, { [key]: id } as never, {
+      populate: [relation] as never,
+      orderBy: { versionId: 'asc' } as never,
+    });
   }
 
   /** What a to-one relation of each version shows, by name. */
@@ -193,7 +191,9 @@ describeEachDatabase('relations of versions', db => {
       profile.text = 't2';
       await em.flush();
       expect(await toOne(1, 'profile')).toEqual(['t1', 't2']);
-      const versions = await orm.em.fork().find(versionOf(Profile), {}, { populate: ['node'], orderBy: { versionId: 'asc' } });
+      const versions = await orm.em
+        .fork()
+        .find(versionOf(Profile), {}, { populate: ['node'], orderBy: { versionId: 'asc' } });
       expect(versions.map(version => version.node.name)).toEqual(['a1', 'a2']);
     });
   });
@@ -284,13 +284,21 @@ describeEachDatabase('relations of versions', db => {
     await em.flush();
     second.label = 't2';
     await em.flush();
-    const seats = await orm.em.fork().find(
-      versionOf(Seat),
-      {},
-      { populate: ['neighbour', 'neighbourOf', 'visitors', 'node'], orderBy: { versionId: 'asc' } },
-    );
+    const seats = await orm.em
+      .fork()
+      .find(
+        versionOf(Seat),
+        {},
+        { populate: ['neighbour', 'neighbourOf', 'visitors', 'node'], orderBy: { versionId: 'asc' } },
+      );
     expect(
-      seats.map(seat => [seat.label, seat.neighbour?.label ?? null, names(seat.neighbourOf as never), names(seat.visitors as never), seat.node.name]),
+      seats.map(seat => [
+        seat.label,
+        seat.neighbour?.label ?? null,
+        names(seat.neighbourOf as never),
+        names(seat.visitors as never),
+        seat.node.name,
+      ]),
     ).toEqual([
       ['s1', null, ['t1'], [], 'n1'],
       ['t1', 's1', [], ['n1'], 'n1'],
@@ -374,17 +382,38 @@ describeEachDatabase('relations of versions', db => {
     });
 
     it.each(['select-in', 'joined', 'balanced'] as const)('%s loading gives the same', async strategy => {
-      const versions = await orm.em.fork().find(versionOf(Node), { name: 'n3' }, {
-        populate: RELATIONS as never,
-        strategy,
-      });
+      const versions = await orm.em.fork().find(
+        versionOf(Node),
+        { name: 'n3' },
+        {
+          populate: RELATIONS as never,
+          strategy,
+        },
+      );
       expect(versions).toHaveLength(1);
       const [version] = versions as unknown as Record<string, never>[];
       const shown = RELATIONS.map(relation => {
-        const value = version![relation] as unknown as { name?: string; text?: string; label?: string } & Partial<Collection<object>>;
+        const value = version![relation] as unknown as { name?: string; text?: string; label?: string } & Partial<
+          Collection<object>
+        >;
         return value.getItems ? names(value as never) : (value.name ?? value.text);
       });
-      expect(shown).toEqual(['n4', 'n4', 'n2', 'x3', 'x3', 'p3', 'q3', ['n2'], ['i3'], ['n4'], ['n2'], ['x3'], ['n4'], ['s3']]);
+      expect(shown).toEqual([
+        'n4',
+        'n4',
+        'n2',
+        'x3',
+        'x3',
+        'p3',
+        'q3',
+        ['n2'],
+        ['i3'],
+        ['n4'],
+        ['n2'],
+        ['x3'],
+        ['n4'],
+        ['s3'],
+      ]);
     });
 
     it('conditions, order and counts go over relations', async () => {
@@ -402,7 +431,10 @@ describeEachDatabase('relations of versions', db => {
     });
 
     it('collections can be asked before they are loaded', async () => {
-      const [version] = (await orm.em.fork().find(versionOf(Node), { id: 2 })) as { friends: Collection<object>; plains: Collection<object> }[];
+      const [version] = (await orm.em.fork().find(versionOf(Node), { id: 2 })) as {
+        friends: Collection<object>;
+        plains: Collection<object>;
+      }[];
       expect(await version!.friends.loadCount()).toBe(1);
       expect(await version!.friends.loadItems({ where: { name: 'other' } as never })).toEqual([]);
       expect(await version!.friends.matching({ where: { name: 'n2' } as never })).toHaveLength(1);
@@ -412,7 +444,15 @@ describeEachDatabase('relations of versions', db => {
     it('the QueryBuilder joins them', async () => {
       const em = orm.em.fork() as never as { createQueryBuilder(entity: unknown, alias: string): never };
       const builder = em.createQueryBuilder(versionOf(Node), 'v') as {
-        leftJoinAndSelect(field: string, alias: string): { leftJoinAndSelect(field: string, alias: string): { where(w: object): { getResult(): Promise<Record<string, never>[]> } } };
+        leftJoinAndSelect(
+          field: string,
+          alias: string,
+        ): {
+          leftJoinAndSelect(
+            field: string,
+            alias: string,
+          ): { where(w: object): { getResult(): Promise<Record<string, never>[]> } };
+        };
       };
       const [version] = await builder
         .leftJoinAndSelect('v.parent', 'parent')

@@ -125,7 +125,7 @@ async function relate(em: EntityManager, { collection, how, loaded, id, items }:
 
   // MikroORM can only take single items out of a collection that it knows
   if ((loaded || how === 'remove') && !links.isInitialized()) {
-    await links.init();
+    await em.populate(links.owner as object, [links.property.name as never]);
   }
 
   const targets = await itemsFor(em, collection, items);

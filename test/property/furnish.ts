@@ -8,9 +8,9 @@ export async function furnish(em: EntityManager): Promise<void> {
   const [category] = [1, 2].map(id => em.create(Category, { id, text: 'a' }));
   const [one, two, three] = [1, 2, 3].map(id => em.create(Tag, { id, text: 'a' }));
   const [first, second, third] = [
-    em.create(Article, { id: 1, text: 'a', slug: 'a', category: category!, blog: blog! }),
-    em.create(Article, { id: 2, text: 'a', slug: 'b', category: category! }),
-    em.create(Article, { id: 3, text: 'a', blog: blog! }),
+    em.create(Article, { views: 0, id: 1, text: 'a', slug: 'a', category: category!, blog: blog! }),
+    em.create(Article, { views: 0, id: 2, text: 'a', slug: 'b', category: category! }),
+    em.create(Article, { views: 0, id: 3, text: 'a', blog: blog! }),
   ];
   first.tags.set([one!, two!]);
   second.tags.set([two!, three!]);

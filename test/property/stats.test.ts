@@ -18,10 +18,27 @@ describeEachDatabase('stats', db => {
       const h = await readHistory(orm);
       n.tx = (n.tx ?? 0) + h.transactions.length;
       n.steps = (n.steps ?? 0) + states.length;
-      for (const s of h.spans) { count(s.of.split('#')[0] + ' ' + s.operation + (s.to === null ? '' : ' closed')); if (s.operation==='INSERT' && h.spans.some(o => o.of === s.of && o.to === s.from && o.operation==='DELETE')) count('reinsert'); }
-      for (const e of errors) count('E ' + e.split('\n')[0].replace(/`.*?`|[0-9]+/g, '?').slice(0, 150).replace(/ values .*/, ''));
+      for (const s of h.spans) {
+        count(s.of.split('#')[0] + ' ' + s.operation + (s.to === null ? '' : ' closed'));
+        if (s.operation === 'INSERT' && h.spans.some(o => o.of === s.of && o.to === s.from && o.operation === 'DELETE'))
+          count('reinsert');
+      }
+      for (const e of errors)
+        count(
+          'E ' +
+            e
+              .split('\n')[0]
+              .replace(/`.*?`|[0-9]+/g, '?')
+              .slice(0, 150)
+              .replace(/ values .*/, ''),
+        );
     }
     n.ms = Date.now() - t;
-    console.log(Object.entries(n).sort((a, b) => (a[0] < b[0] ? -1 : 1)).map(e => e.join(': ')).join('\n'));
+    console.log(
+      Object.entries(n)
+        .sort((a, b) => (a[0] < b[0] ? -1 : 1))
+        .map(e => e.join(': '))
+        .join('\n'),
+    );
   }, 600000);
 });

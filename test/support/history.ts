@@ -12,7 +12,11 @@ const OPEN = Number.MAX_SAFE_INTEGER;
  * The whole history of the given entities, by transaction, then by name, one line a version or link span:
  * `Article#1 UPDATE { name: 'b' } [2, )`. Transactions are numbered from 1 as they exist, whatever their ids.
  */
-export async function historyOf(orm: Orm, entities: readonly object[], links: readonly string[] = []): Promise<string[]> {
+export async function historyOf(
+  orm: Orm,
+  entities: readonly object[],
+  links: readonly string[] = [],
+): Promise<string[]> {
   const em = orm.em.fork();
   const lines: { at: number; text: string }[] = [];
   const numbers = await numberTransactions(em);
@@ -20,11 +24,24 @@ export async function historyOf(orm: Orm, entities: readonly object[], links: re
     const versionClass = versionOf(entity as never) as never;
     const meta = em.getMetadata().get(versionClass);
     const table = meta.tableName;
-    const own = new Set(['versionId', 'transaction', 'endTransaction', 'endTransactionId', 'operationType', 'entity', 'previous', 'next', 'validFrom', 'validUntil']);
+    const own = new Set([
+      'versionId',
+      'transaction',
+      'endTransaction',
+      'endTransactionId',
+      'operationType',
+      'entity',
+      'previous',
+      'next',
+      'validFrom',
+      'validUntil',
+    ]);
     const columns = meta.props
       .filter(prop => !own.has(prop.name) && prop.persist !== false && prop.fieldNames)
       .flatMap(prop => prop.fieldNames);
-    const rows = await em.getConnection().execute<Record<string, never>[]>(`select * from ${quote(table)} order by version_id`);
+    const rows = await em
+      .getConnection()
+      .execute<Record<string, never>[]>(`select * from ${quote(table)} order by version_id`);
     for (const row of rows) {
       const [key, ...state] = columns as [string, ...string[]];
       const values = state.map(column => `${column}: ${format(row[column])}`).join(', ');
@@ -37,10 +54,15 @@ export async function historyOf(orm: Orm, entities: readonly object[], links: re
     }
   }
   for (const table of links) {
-    const rows = await em.getConnection().execute<Record<string, never>[]>(`select * from ${quote(table)} order by version_id`);
+    const rows = await em
+      .getConnection()
+      .execute<Record<string, never>[]>(`select * from ${quote(table)} order by version_id`);
     for (const { version_id: _, transaction_id, end_transaction_id, ...ends } of rows) {
       const values = Object.entries(ends).map(([column, value]) => `${column} ${format(value)}`);
-      lines.push({ at: Number(transaction_id), text: `${values.join(' -> ')} ${span({ transaction_id, end_transaction_id } as never, numbers)}` });
+      lines.push({
+        at: Number(transaction_id),
+        text: `${values.join(' -> ')} ${span({ transaction_id, end_transaction_id } as never, numbers)}`,
+      });
     }
   }
   return lines.toSorted((a, b) => a.at - b.at || (a.text < b.text ? -1 : 1)).map(({ text }) => text);
@@ -58,7 +80,8 @@ async function numberTransactions(em: EntityManager): Promise<Map<number, number
 }
 
 function span(row: Record<string, unknown>, numbers: Map<number, number>): string {
-  const number = (id: unknown) => (Number(id) === OPEN ? '' : String(numbers.get(Number(id)) ?? `unknown ${String(id)}`));
+  const number = (id: unknown) =>
+    Number(id) === OPEN ? '' : String(numbers.get(Number(id)) ?? `unknown ${String(id)}`);
   return `[${number(row['transaction_id'])}, ${number(row['end_transaction_id'])})`;
 }
 

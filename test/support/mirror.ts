@@ -54,10 +54,8 @@ function rulesOf(table: Mirrored, transactions: string): Record<string, string> 
     'a live row is its open version': `${rows} except ${current}`,
     'an open version is its live row': `${current} except ${rows}`,
     'a span has a beginning before its end': `select * from ${history} where ${since} >= ${until}`,
-    'a span begins at a transaction':
-      `select * from ${history} where ${since} not in (select id from ${transactions})`,
-    'a span ends at a transaction':
-      `select * from ${history} where ${until} not in (${openEnds}) and ${until} not in (select id from ${transactions})`,
+    'a span begins at a transaction': `select * from ${history} where ${since} not in (select id from ${transactions})`,
+    'a span ends at a transaction': `select * from ${history} where ${until} not in (${openEnds}) and ${until} not in (select id from ${transactions})`,
     'spans do not overlap': `select * from (${neighbours}) n where previous_until > since`,
     ...(operation && {
       'spans have no gap': `select * from (${neighbours}) n where previous_until < since`,
@@ -75,7 +73,15 @@ function findMirrored(orm: Orm): Mirrored[] {
     const tables = links.flatMap(prop => {
       const link = metas.find(meta => meta.className === linkClassName(live, prop));
 
-      return link ? [mirrored(orm, metas.find(meta => meta.class === prop.pivotEntity)!, link)] : [];
+      return link
+        ? [
+            mirrored(
+              orm,
+              metas.find(meta => meta.class === prop.pivotEntity)!,
+              link,
+            ),
+          ]
+        : [];
     });
 
     return version ? [mirrored(orm, live, version), ...tables] : tables;

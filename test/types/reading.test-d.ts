@@ -11,6 +11,7 @@ import {
   VersionTransaction,
   type Changeset,
   type Version,
+  type Versions,
 } from 'mikro-orm-versioning';
 import { describe, expectTypeOf, it } from 'vitest';
 
@@ -21,7 +22,13 @@ declare const em: EntityManager;
 describe('article.versions', () => {
   it('is populated at any depth', async () => {
     const article = await em.findOneOrFail(Article, 1, {
-      populate: ['versions.category', 'versions.tags', 'versions.category.parent', 'versions.wrapped', 'versions.author'],
+      populate: [
+        'versions.category',
+        'versions.tags',
+        'versions.category.parent',
+        'versions.wrapped',
+        'versions.author',
+      ],
     });
     const version = article.versions[0]!;
     expectTypeOf(version.category.name).toEqualTypeOf<string>();
@@ -41,12 +48,17 @@ describe('article.versions', () => {
     const article = await em.findOneOrFail(Article, 1);
     await article.versions.init({ where: { operationType: Operation.UPDATE }, orderBy: { transaction: 'desc' } });
     await article.versions.loadCount();
-    const versions = await article.versions.matching({ where: { category: { name: 'x' } }, populate: ['tags'], limit: 2 });
+    const versions = await article.versions.matching({
+      where: { category: { name: 'x' } },
+      populate: ['tags'],
+      limit: 2,
+    });
     expectTypeOf(versions[0]!.tags.$[0]!.name).toEqualTypeOf<string>();
   });
 
   it('refuses what is not populated, and paths that do not exist', async () => {
     const article = await em.findOneOrFail(Article, 1, { populate: ['versions'] });
+    expectTypeOf(article.versions[0]!.wrapped).toEqualTypeOf<Ref<Version<Category>> | null>();
     // @ts-expect-error not populated
     void article.versions[0]!.wrapped!.$;
     // @ts-expect-error no such relation
@@ -61,7 +73,7 @@ describe('article.versions', () => {
 
   it('is not asked for when an entity is created', () => {
     em.create(Category, { name: 'x', parent: null });
-    em.create(Category, { name: 'x' });
+    expectTypeOf(em.create(Category, { name: 'x' }).versions).toExtend<Versions<Category>>();
     // @ts-expect-error the name is
     em.create(Category, { parent: null });
   });
@@ -91,7 +103,7 @@ describe('em.find(versionOf(Article), …)', () => {
     expectTypeOf(versions[0]!).toExtend<Version<Article>>();
     expectTypeOf(versions[0]!.category.name).toEqualTypeOf<string>();
     expectTypeOf(versions[0]!.previous?.category.name).toEqualTypeOf<string | undefined>();
-    expectTypeOf(versions[0]!.entity?.publish).toEqualTypeOf<(() => void) | undefined>();
+    versions[0]!.entity?.publish();
   });
 
   it('takes a version’s own key', async () => {
@@ -120,6 +132,7 @@ describe('em.find(versionOf(Article), …)', () => {
   });
 
   it('refuses properties that a version does not have', async () => {
+    expectTypeOf(await em.count(versionOf(Article), { name: 'x' })).toEqualTypeOf<number>();
     // @ts-expect-error unknown property
     await em.find(versionOf(Article), { nome: 'x' });
     // @ts-expect-error another type
@@ -193,6 +206,7 @@ describe('functions', () => {
 
   it('revert() refuses what it can not go back to', async () => {
     const article = await em.findOneOrFail(Article, 1, { populate: ['versions'] });
+    expectTypeOf(article.versions[0]!.entity).toEqualTypeOf<Article | null>();
     // @ts-expect-error a live entity without a number
     await revert(article);
     // @ts-expect-error unknown relation

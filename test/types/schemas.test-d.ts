@@ -1,6 +1,24 @@
-import { defineEntity, EntitySchema, p, type Collection, type InferEntity, type Opt, type Ref, type ScalarRef } from '@mikro-orm/core';
+import {
+  defineEntity,
+  EntitySchema,
+  p,
+  type Collection,
+  type InferEntity,
+  type Opt,
+  type Ref,
+  type ScalarRef,
+} from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/sql';
-import { revert, versioned, versionOf, type Version, type Versions, type VersionTransaction } from 'mikro-orm-versioning';
+import {
+  revert,
+  Versioned,
+  versioned,
+  versionOf,
+  type Version,
+  type VersionOf,
+  type Versions,
+  type VersionTransaction,
+} from 'mikro-orm-versioning';
 import { describe, expectTypeOf, it } from 'vitest';
 
 declare const em: EntityManager;
@@ -76,9 +94,8 @@ describe('versioned(defineEntity({ … }))', () => {
     expectTypeOf<ArticleVersion['category']>().toEqualTypeOf<CategoryVersion>();
     expectTypeOf<CategoryVersion['articles']>().toEqualTypeOf<Collection<ArticleVersion>>();
     expectTypeOf<ArticleVersion['editor']>().toEqualTypeOf<Ref<InferEntity<typeof User>>>();
-    expectTypeOf<CategoryVersion>().toEqualTypeOf<
-      Version<InferEntity<typeof Category>, Readonly<Record<never, never>> & Record<never, never>>
-    >();
+    expectTypeOf<CategoryVersion>().toEqualTypeOf<Version<InferEntity<typeof Category>>>();
+    expectTypeOf<ArticleVersion>().toEqualTypeOf<VersionOf<InferEntity<typeof Article>>>();
   });
 
   it('is still a schema', async () => {
@@ -118,7 +135,11 @@ describe('a schema with a class', () => {
 
   const PageSchema = defineEntity({
     name: 'Page',
-    properties: { id: p.integer().primary(), note: () => p.manyToOne(Note), parent: () => p.manyToOne(Page).nullable() },
+    properties: {
+      id: p.integer().primary(),
+      note: () => p.manyToOne(Note),
+      parent: () => p.manyToOne(Page).nullable(),
+    },
   });
   class Page extends PageSchema.class {
     declare readonly versions: Versions<Page>;
@@ -152,7 +173,7 @@ describe('a schema with a class', () => {
     expectTypeOf(page.versions[0]!.note.text).toEqualTypeOf<string>();
     // @ts-expect-error methods belong to the entity
     page.versions[0]!.turn();
-    expectTypeOf(page.versions[0]!.entity?.turn).toEqualTypeOf<(() => void) | undefined>();
+    expectTypeOf(page.versions[0]!.entity).toEqualTypeOf<Page | null>();
   });
 
   it('that declares its versions stays as it is', () => {
@@ -169,7 +190,7 @@ describe('versioned(new EntitySchema({ … }))', () => {
     readonly versions: Versions<Author>;
   }
   // MikroORM asks for every property of the interface but those of the base: the versions are none of the schema's
-  const AuthorSchema = new EntitySchema<Author, Pick<Author, 'versions'>>({
+  const AuthorSchema: EntitySchema<Author, Pick<Author, 'versions'>> = new EntitySchema({
     name: 'Author',
     properties: {
       id: { type: 'integer', primary: true },
@@ -269,7 +290,8 @@ describe('options of versioned()', () => {
   });
 
   it('are checked', () => {
-    versioned(schema, { tableName: 'orders_history' });
+    const Order = versioned(schema, { tableName: 'orders_history' });
+    expectTypeOf(versionOf(Order).prototype.total).toEqualTypeOf<number>();
     // @ts-expect-error unknown option
     versioned(schema, { tableNam: 'x' });
     // @ts-expect-error unknown property
@@ -282,5 +304,7 @@ describe('options of versioned()', () => {
     versioned(schema, { rename: { total: 1 } });
     // @ts-expect-error not a schema
     versioned('Order');
+    // @ts-expect-error unknown option
+    Versioned({ tableNam: 'x' });
   });
 });

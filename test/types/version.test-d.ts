@@ -1,7 +1,8 @@
-import type { Collection, LazyRef, Opt, Ref, ScalarRef } from '@mikro-orm/core';
+import type { Collection, Hidden, LazyRef, Opt, Ref, ScalarRef } from '@mikro-orm/core';
 import {
   Operation,
   versionOf,
+  type Changeset,
   type Version,
   type VersionMembers,
   type VersionTransaction,
@@ -12,6 +13,7 @@ import { describe, expectTypeOf, it } from 'vitest';
 import { Article, Category, Tag, User, type Address, type Cover, type Status } from './entities.ts';
 
 type ArticleVersion = Version<Article>;
+type Json = string | number | Json[] | { [key: string]: Json };
 
 describe('Version<Article>', () => {
   it('has the properties of the entity with their types, and a version’s own', () => {
@@ -49,6 +51,43 @@ describe('Version<Article>', () => {
     expectTypeOf<ArticleVersion['readers']>().toEqualTypeOf<Collection<User>>();
   });
 
+  it('keeps values of any type', () => {
+    class Money {
+      amount!: bigint;
+      add(other: Money): Money {
+        return other;
+      }
+    }
+    interface Values {
+      id: bigint;
+      flag: boolean;
+      bytes: Uint8Array;
+      pair: readonly [number, string];
+      choice: 'a' | 'b' | null;
+      record: Record<string, unknown>;
+      anything: object;
+      empty: {};
+      unknown: unknown;
+      any: any;
+      json: Json;
+      money: Money;
+      secret: Hidden<string>;
+      optional?: number;
+      handler?: () => void;
+      versions: Versions<Values>;
+    }
+    expectTypeOf<Pick<Version<Values>, Exclude<keyof Values, 'versions' | 'handler'>>>().toEqualTypeOf<
+      Readonly<Omit<Values, 'versions' | 'handler'>>
+    >();
+    expectTypeOf<Version<Values>>().not.toHaveProperty('handler');
+    expectTypeOf<Changeset<Values>['money']>().toEqualTypeOf<readonly [Money | null, Money | null] | undefined>();
+    expectTypeOf<Changeset<Values>['id']>().toEqualTypeOf<readonly [bigint | null, bigint | null] | undefined>();
+    expectTypeOf<Changeset<Values>['unknown']>().toEqualTypeOf<readonly [unknown, unknown] | undefined>();
+    expectTypeOf<Changeset<Values>['record']>().toEqualTypeOf<
+      readonly [Record<string, unknown> | null, Record<string, unknown> | null] | undefined
+    >();
+  });
+
   it('keeps keys that were mapped to keys', () => {
     expectTypeOf<ArticleVersion['categoryId']>().toEqualTypeOf<number>();
   });
@@ -74,6 +113,7 @@ describe('Version<Article>', () => {
 
   it('is readonly', () => {
     const version = {} as ArticleVersion;
+    expectTypeOf(version.category.parent?.name).toEqualTypeOf<string | undefined>();
     // @ts-expect-error a scalar
     version.name = 'x';
     // @ts-expect-error a relation
@@ -90,6 +130,7 @@ describe('Version<Article>', () => {
 
   it('has neither versions nor methods', () => {
     const version = {} as ArticleVersion;
+    expectTypeOf(version).not.toHaveProperty('versions');
     // @ts-expect-error a version has no versions
     void version.versions;
     // @ts-expect-error methods belong to the entity
@@ -99,6 +140,7 @@ describe('Version<Article>', () => {
   });
 
   it('is not an article, nor the other way round', () => {
+    expectTypeOf<ArticleVersion>().not.toExtend<Article>();
     // @ts-expect-error a version is no live entity
     const article: Article = {} as ArticleVersion;
     // @ts-expect-error a live entity is no version

@@ -34,12 +34,12 @@ export function Versioned(options: VersionedOptions = {}): (target: object, cont
 export function versioned<
   Schema extends { readonly meta: { readonly class: unknown; readonly className: string } },
   const Excluded extends PropertyName<Schema> = never,
-  const Renamed extends Partial<Record<PropertyName<Schema>, string>> = Record<never, never>,
+  const Renamed extends { readonly [Property in PropertyName<Schema>]?: string } = never,
   const VersionsProperty extends string = 'versions',
 >(
   schema: Schema,
   options: SchemaOptions<Excluded, Renamed, VersionsProperty> = {},
-): VersionedSchema<Schema, Readonly<Record<Excluded, never>> & Renamed, VersionsProperty> {
+): VersionedSchema<Schema, Excluded, Renamed, VersionsProperty> {
   checkEntityOptions(schema.meta.className, options);
   marks.set(classOf(schema as unknown as EntityReference), options as VersionedOptions);
   return schema as never;

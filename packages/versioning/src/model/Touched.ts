@@ -71,7 +71,11 @@ export class Touched {
   counting(isAlive: (frame: Frame) => boolean): TouchedTables {
     const tables = new Map<string, TouchedTable>();
     for (const [name, rows] of this.tables) {
-      const table = { keys: rows.keys(isAlive), owners: [...rows.owners.values()], targets: [...rows.targets.values()] };
+      const table = {
+        keys: rows.keys(isAlive),
+        owners: [...rows.owners.values()],
+        targets: [...rows.targets.values()],
+      };
       if (table.keys.length + table.owners.length + table.targets.length > 0) {
         tables.set(name, table);
       }

@@ -123,16 +123,24 @@ export type WithVersions<T, Renamed = unknown, VersionsProperty extends string =
 };
 
 /**
- * A schema of `defineEntity` or `EntitySchema` whose entity has `versions`. One with a class of its own that declares
- * them stays as it is.
+ * A schema of `defineEntity` or `EntitySchema` whose entity has `versions`. One whose entity declares them itself stays
+ * as it is. The other parameters repeat the options: `never` where they say nothing.
  */
-export type VersionedSchema<Schema, Renamed = unknown, VersionsProperty extends string = 'versions'> = Schema extends {
-  readonly '~entity': infer Entity;
-}
+export type VersionedSchema<
+  Schema,
+  Excluded extends string = never,
+  Renamed = never,
+  VersionsProperty extends string = 'versions',
+> = Schema extends { readonly '~entity': infer Entity }
   ? VersionsProperty extends keyof Entity
     ? Schema
-    : WithEntity<Schema, WithVersions<Entity, Renamed, VersionsProperty>>
+    : WithEntity<Schema, WithVersions<Entity, RenamedBy<Excluded, Renamed>, VersionsProperty>>
   : Schema;
+
+/** `exclude` and `rename` as the one parameter of `Version`: `{ views: never; transaction: 'payment' }`. */
+type RenamedBy<Excluded extends string, Renamed> = [Excluded | Renamed] extends [never]
+  ? unknown
+  : Readonly<Record<Excluded, never>> & ([Renamed] extends [never] ? unknown : Renamed);
 
 /** The schema with another entity type. */
 type WithEntity<Schema, Entity> =
@@ -195,11 +203,11 @@ type VersionProperty<V> =
         ? Collection<AsOf<U>>
         : V extends Reference<infer U>
           ? Ref<AsOf<U>>
-          : V extends LazyRef.Brand<infer U extends object>
-            ? LazyRef<AsOf<U>>
-            : V extends object
+          : V extends object
+            ? [LazyTarget<V>] extends [never]
               ? AsOf<V>
-              : V;
+              : LazyRef<AsOf<LazyTarget<V>>>
+            : V;
 
 type ChangedValue<V> =
   IsAny<V> extends true
@@ -209,14 +217,20 @@ type ChangedValue<V> =
       : V extends ScalarReference<infer S>
         ? NonNullable<S>
         : V extends CollectionOf<infer U>
-          ? readonly Primary<U>[]
+          ? readonly KeyOf<U>[]
           : V extends Reference<infer U>
-            ? Primary<U>
-            : V extends LazyRef.Brand<infer U>
-              ? Primary<U>
-              : V extends object
-                ? Primary<V>
-                : V;
+            ? KeyOf<U>
+            : V extends object
+              ? [LazyTarget<V>] extends [never]
+                ? KeyOf<V>
+                : KeyOf<LazyTarget<V>>
+              : V;
+
+/** Target of a `LazyRef`, `never` for anything else: its optional brand fits a type without properties as well. */
+type LazyTarget<V> = V extends LazyRef.Brand<infer U extends object> ? (object extends U ? never : U) : never;
+
+/** The key of an entity; any other object itself, as an embeddable or JSON. One with an `id` passes for an entity. */
+type KeyOf<V> = unknown extends Primary<V> ? V : Primary<V>;
 
 /** The entity behind a class or a schema. */
 type EntityOf<E> = E extends { readonly '~entity': infer T }

@@ -76,7 +76,9 @@ export function versionKey(version: object, info: VersionInfo): Record<string, u
 
 /** The key of a live entity, by property; relations as their keys. */
 export function liveKey(entity: object, info: VersionInfo): Record<string, unknown> {
-  return Object.fromEntries(info.live.primaryKeys.map(name => [name, keyValue((entity as Record<string, unknown>)[name])]));
+  return Object.fromEntries(
+    info.live.primaryKeys.map(name => [name, keyValue((entity as Record<string, unknown>)[name])]),
+  );
 }
 
 /** A condition on a version's own key properties, from the key of the live row. */

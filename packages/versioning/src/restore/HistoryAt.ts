@@ -17,12 +17,12 @@ export class HistoryAt {
   versions(info: VersionInfo, keys: readonly Record<string, unknown>[]): Promise<object[]> {
     return keys.length === 0
       ? Promise.resolve([])
-      : this.#find(info, { $or: keys.map((key) => keyCondition(info, key)) });
+      : this.#find(info, { $or: keys.map(key => keyCondition(info, key)) });
   }
 
   /** The versions of the children that referred to a row then. */
   children(info: VersionInfo, foreignKey: string, owner: unknown): Promise<object[]> {
-    const property = info.properties.find((each) => each.live === foreignKey);
+    const property = info.properties.find(each => each.live === foreignKey);
     return property ? this.#find(info, { [property.value]: owner }) : Promise.resolve([]);
   }
 
@@ -33,7 +33,7 @@ export class HistoryAt {
       { [end]: key, ...this.#holds() },
       { flushMode: FlushMode.COMMIT, orderBy: { versionId: 'asc' } },
     );
-    return spans.map((span) => span[end === 'owner' ? 'target' : 'owner']);
+    return spans.map(span => span[end === 'owner' ? 'target' : 'owner']);
   }
 
   #find(info: VersionInfo, where: object): Promise<object[]> {

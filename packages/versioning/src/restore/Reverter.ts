@@ -68,18 +68,13 @@ export class Reverter {
 
   async #findLive(meta: EntityMetadata, key: Values): Promise<object | null> {
     const removed = [...this.#em.getUnitOfWork().getRemoveStack()].find(
-      (entity) => helper(entity).__meta === meta && identify(meta, entity) === identify(meta, key),
+      entity => helper(entity).__meta === meta && identify(meta, entity) === identify(meta, key),
     );
     return removed ?? this.#em.findOne<Values>(meta.class, key, { flushMode: FlushMode.COMMIT, filters: false });
   }
 
   /** Live targets of the version's own foreign keys; reverted first where the relation was asked for. */
-  async #resolveToOnes(
-    version: object,
-    info: VersionInfo,
-    relations: RelationTree,
-    path: string,
-  ): Promise<Values> {
+  async #resolveToOnes(version: object, info: VersionInfo, relations: RelationTree, path: string): Promise<Values> {
     const values: Values = {};
     for (const { live: name, value } of info.properties) {
       const prop = info.live.properties[name as never] as EntityProperty;
@@ -96,9 +91,7 @@ export class Reverter {
       const targetInfo = this.#infoOf(target);
       const branch = relations[name];
       const [then] = branch && targetInfo ? await this.#history.versions(targetInfo, [key]) : [];
-      const entity = then
-        ? await this.revert(then, branch!, join(path, name))
-        : await this.#findLive(target, key);
+      const entity = then ? await this.revert(then, branch!, join(path, name)) : await this.#findLive(target, key);
       if (!entity) {
         throw VersioningError.targetGone(info.live.className, name, join(path, name));
       }
@@ -131,17 +124,19 @@ export class Reverter {
     branch: RelationTree,
     path: string,
   ): Promise<void> {
-    const link = info.links.find((each) => each.live === prop.name);
+    const link = info.links.find(each => each.live === prop.name);
     if (!link) {
       return;
     }
     const target = prop.targetMeta!;
     const targetInfo = this.#infoOf(target);
-    const keys = (await this.#history.linked(link, keyValue(key))).map((raw) => keyFrom(raw, target));
+    const keys = (await this.#history.linked(link, keyValue(key))).map(raw => keyFrom(raw, target));
     const items: object[] = [];
     const versions = targetInfo ? await this.#history.versions(targetInfo, keys) : [];
     for (const itemKey of keys) {
-      const then = versions.find((version) => identify(target, versionKey(version, targetInfo!)) === identify(target, itemKey));
+      const then = versions.find(
+        version => identify(target, versionKey(version, targetInfo!)) === identify(target, itemKey),
+      );
       const item = then ? await this.revert(then, branch, path) : await this.#findLive(target, itemKey);
       if (item) {
         items.push(item);
@@ -182,7 +177,7 @@ export class Reverter {
         kept.add(entity);
       }
     }
-    for (const entity of now.filter((each) => !kept.has(each))) {
+    for (const entity of now.filter(each => !kept.has(each))) {
       this.#unlink(entity, foreignKey, prop);
     }
   }
@@ -204,7 +199,9 @@ function stateOf(version: object, info: VersionInfo): Values {
     const prop = info.live.properties[name as never] as EntityProperty;
     return !prop.primary && (!isToOne(prop) || prop.mapToPk);
   });
-  return Object.fromEntries(plain.map(({ live: name, value }) => [name, copyValue((version as Values)[value] ?? null)]));
+  return Object.fromEntries(
+    plain.map(({ live: name, value }) => [name, copyValue((version as Values)[value] ?? null)]),
+  );
 }
 
 /** A deep copy of dates, bytes, JSON and embeddables; an object of any other class is a value, and stays. */
@@ -241,7 +238,11 @@ function isToOne(prop: EntityProperty): boolean {
 /** A key as a condition, from an entity, a plain value, or an array in the order of the primary key. */
 function keyFrom(raw: unknown, meta: EntityMetadata): Values {
   const value = typeof raw === 'object' && raw !== null && helper(raw) ? helper(raw).getPrimaryKey() : raw;
-  const parts = meta.compositePK ? (Array.isArray(value) ? (value as unknown[]) : Object.values(value as object)) : [value];
+  const parts = meta.compositePK
+    ? Array.isArray(value)
+      ? (value as unknown[])
+      : Object.values(value as object)
+    : [value];
   return Object.fromEntries(meta.primaryKeys.map((name, i) => [name, parts[i]]));
 }
 
@@ -251,7 +252,7 @@ function keyValue(key: Values): unknown {
 }
 
 function identify(meta: EntityMetadata, key: object): string {
-  const parts = meta.primaryKeys.map((name) => {
+  const parts = meta.primaryKeys.map(name => {
     const value = (key as Values)[name];
     return typeof value === 'object' && value !== null && helper(value) ? helper(value).getPrimaryKey() : value;
   });

@@ -17,10 +17,14 @@ export function readRelationPaths(paths: readonly string[], meta: EntityMetadata
     let branch = tree;
     let at = meta;
     for (const name of path.split('.')) {
-      const prop = at.relations.find((each) => each.name === name && !isVersionsProperty(at, each.name));
+      const prop = at.relations.find(each => each.name === name && !isVersionsProperty(at, each.name));
       if (!prop) {
-        const known = at.relations.filter((each) => each.hydrate !== false && !isVersionsProperty(at, each.name));
-        throw VersioningError.unknownRelation(at.className, name, known.map((each) => each.name));
+        const known = at.relations.filter(each => each.hydrate !== false && !isVersionsProperty(at, each.name));
+        throw VersioningError.unknownRelation(
+          at.className,
+          name,
+          known.map(each => each.name),
+        );
       }
       branch = (branch[name] ??= {}) as Record<string, RelationTree>;
       at = em.getMetadata(prop.targetMeta!.class) as unknown as EntityMetadata;

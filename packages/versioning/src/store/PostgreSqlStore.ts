@@ -45,7 +45,11 @@ export class PostgreSqlStore implements Store {
     this.#transaction = transaction;
   }
 
-  async reconcile(connection: Connection, touched: TouchedTables, context: VersioningContext): Promise<number | undefined> {
+  async reconcile(
+    connection: Connection,
+    touched: TouchedTables,
+    context: VersioningContext,
+  ): Promise<number | undefined> {
     const expressions: string[] = [];
     const params: unknown[] = [];
     const parts = this.#touchedTables(touched);

@@ -35,7 +35,11 @@ export class SqliteStore implements Store {
     this.#transaction = transaction;
   }
 
-  async reconcile(connection: Connection, touched: TouchedTables, context: VersioningContext): Promise<number | undefined> {
+  async reconcile(
+    connection: Connection,
+    touched: TouchedTables,
+    context: VersioningContext,
+  ): Promise<number | undefined> {
     const { table: transactions, id, issuedAt, actor, reason, meta, changed } = this.#transaction;
     const [row] = await connection.rows<{ id: number }>(
       `insert into ${transactions} (${issuedAt}, ${actor}, ${reason}, ${meta}, ${changed}) values (?, ?, ?, ?, '[]') returning ${id} as id`,
