@@ -53,10 +53,10 @@ export class Article {
   @Property({ type: 'integer' })
   views = 0;
 
-  @ManyToOne({ entity: () => Category, nullable: true, deleteRule: 'set null' })
+  @ManyToOne({ entity: () => Category, nullable: true, deleteRule: 'set null', updateRule: 'cascade' })
   category: Category | null = null;
 
-  @ManyToOne({ entity: () => Blog, nullable: true, deleteRule: 'cascade' })
+  @ManyToOne({ entity: () => Blog, nullable: true, deleteRule: 'cascade', updateRule: 'cascade' })
   blog: Blog | null = null;
 
   @ManyToMany({ entity: () => Tag, inversedBy: 'articles' })
@@ -82,10 +82,10 @@ export class Comment {
   @Property({ type: 'string' })
   text!: string;
 
-  @ManyToOne({ entity: () => Article, deleteRule: 'cascade' })
+  @ManyToOne({ entity: () => Article, deleteRule: 'cascade', updateRule: 'cascade' })
   article!: Article;
 
-  @ManyToOne({ entity: () => Comment, nullable: true, deleteRule: 'cascade' })
+  @ManyToOne({ entity: () => Comment, nullable: true, deleteRule: 'cascade', updateRule: 'cascade' })
   answers: Comment | null = null;
 }
 
@@ -98,7 +98,7 @@ export class Note {
   @Property({ type: 'string' })
   text!: string;
 
-  @ManyToOne({ entity: () => Article, deleteRule: 'cascade' })
+  @ManyToOne({ entity: () => Article, deleteRule: 'cascade', updateRule: 'cascade' })
   article!: Article;
 }
 

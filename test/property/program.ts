@@ -57,7 +57,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('put' as const), what, id, text }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('replace' as const), what, id, text }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('remove' as const), what, id }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('renumber' as const), what, id, to: id }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('renumber' as const), what, id, to: id }) },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -67,7 +67,14 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       target: maybe,
     }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('rename' as const), id, slug: fc.option(text) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('rename' as const),
+      id,
+      slug: fc.option(fc.constantFrom('a', 'b', 'c', 'd')),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('swap' as const), id, other: id }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('view' as const), id, times: id }) },
   {
@@ -83,9 +90,9 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('comment' as const), id, text, answers: maybe }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('edit' as const), nth: id, text, moveTo: maybe }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('delete' as const), nth: id }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), nth: id }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('note' as const), id, text }) },
-  { weight: 10, arbitrary: fc.record({ do: fc.constant('flush' as const), forgiving: fc.boolean() }) },
+  { weight: 14, arbitrary: fc.record({ do: fc.constant('flush' as const), forgiving: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const) }) },
 );
 

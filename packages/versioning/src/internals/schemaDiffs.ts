@@ -85,7 +85,7 @@ function keepColumns(
     if (!from || !to) {
       continue;
     }
-    const renamed = Object.keys(changedTables[live]?.renamedColumns ?? {});
+    const renamed = Object.keys(changedTables[keyOf(toSchema, live)]?.renamedColumns ?? {});
     const columns = from.getColumns().filter(({ name }) => !to.hasColumn(name) && !renamed.includes(name));
     for (const column of columns) {
       to.addColumn(column);
@@ -120,13 +120,18 @@ function wrapComparison(): void {
   prototype.compare = function (fromSchema, toSchema, inverseDiff) {
     const diff = original.call(this, fromSchema, toSchema, inverseDiff);
     for (const { live, history } of pairsBySchema.get(toSchema) ?? []) {
-      const difference = diff.changedTables[history];
+      const difference = diff.changedTables[keyOf(toSchema, history)];
       if (difference) {
-        followRenames(difference, diff.changedTables[live]?.renamedColumns ?? {});
+        followRenames(difference, diff.changedTables[keyOf(toSchema, live)]?.renamedColumns ?? {});
       }
     }
     return diff;
   };
+}
+
+/** The name under which a comparison lists a table: with its schema, also the default one, where the database has schemas. */
+function keyOf(schema: DatabaseSchema, name: string): string {
+  return schema.getTable(name)?.getShortestName(false) ?? name;
 }
 
 /** Takes back the guessed renames of a history table and makes those of its live table instead. */

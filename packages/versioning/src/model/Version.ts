@@ -103,7 +103,7 @@ interface ItsVersions<V extends object> {
  *     tags?: readonly [old: readonly number[] | null, new: …]            { tags: [[1, 2], [2]] }
  */
 export type Changeset<T = Record<string, unknown>, Renamed = unknown> = {
-  readonly [K in keyof T as VersionKey<T, K, Renamed>]?: Change<ChangedValue<NonNullable<T[K]>>>;
+  readonly [K in keyof T as VersionKey<T, K, Renamed>]?: Change<ChangedValue<T[K]>>;
 };
 
 type Change<V> = readonly [old: V | null, new: V | null];
@@ -194,24 +194,24 @@ type VersionKey<T, K extends keyof T, Renamed> = K extends keyof Renamed
         ? never
         : K;
 
-type VersionProperty<V> =
-  IsAny<V> extends true
+type VersionProperty<V> = unknown extends V
+  ? V
+  : V extends Scalar | readonly unknown[] | ScalarReference<infer _S>
     ? V
-    : V extends Scalar | readonly unknown[] | ScalarReference<infer _S>
-      ? V
-      : V extends CollectionOf<infer U extends object>
-        ? Collection<AsOf<U>>
-        : V extends Reference<infer U>
-          ? Ref<AsOf<U>>
-          : V extends object
-            ? [LazyTarget<V>] extends [never]
-              ? AsOf<V>
-              : LazyRef<AsOf<LazyTarget<V>>>
-            : V;
+    : V extends CollectionOf<infer U extends object>
+      ? Collection<AsOf<U>>
+      : V extends Reference<infer U>
+        ? Ref<AsOf<U>>
+        : V extends object
+          ? [LazyTarget<V>] extends [never]
+            ? AsOf<V>
+            : LazyRef<AsOf<LazyTarget<V>>>
+          : V;
 
-type ChangedValue<V> =
-  IsAny<V> extends true
-    ? V
+type ChangedValue<V> = unknown extends V
+  ? V
+  : V extends null | undefined
+    ? never
     : V extends Scalar | readonly unknown[]
       ? V
       : V extends ScalarReference<infer S>

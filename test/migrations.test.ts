@@ -1,0 +1,195 @@
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { defineEntity, p } from '@mikro-orm/core';
+import { Migrator } from '@mikro-orm/migrations';
+import { Versioning, versioned, versionOf } from 'mikro-orm-versioning';
+import { expect, it } from 'vitest';
+
+import { connectOrm, describeEachDatabase, type Connection, type Orm } from './support/databases.ts';
+
+const id = () => p.integer().primary();
+
+/** Shapes of one entity over time, each a different class named `Article`. */
+const article = (properties: object) =>
+  versioned(defineEntity({ name: 'Article', properties: { id: id(), ...properties } }) as never) as never;
+
+describeEachDatabase('migrations', db => {
+  /** An ORM of one shape, on the same database and folder of migrations as the shapes before. */
+  async function withShape(entity: object, connection: Connection, folder: string): Promise<Orm> {
+    return connectOrm(db, connection, {
+      entities: [entity as never],
+      extensions: [Versioning, Migrator],
+      migrations: {
+        path: folder,
+        snapshotName: 'snapshot',
+        emit: 'js',
+        silent: true,
+        fileName: (at, name) => `M${String(++serial).padStart(3, '0')}_${name ?? at}`,
+      },
+    });
+  }
+  let serial = 0;
+
+  async function setUp(): Promise<{ connection: Connection; folder: string }> {
+    // below the workspace, so that the migrations find MikroORM
+    const cache = join(import.meta.dirname, '..', 'node_modules', '.cache');
+    await mkdir(cache, { recursive: true });
+    const folder = await mkdtemp(join(cache, 'migrations-'));
+    db.defer(() => rm(folder, { recursive: true, force: true }));
+    return { connection: await db.options({ shared: true }), folder };
+  }
+
+  /** Creates and runs the migration to a shape; says what it does to the history table, and proves that a second is empty. */
+  async function migrate(orm: Orm, name: string): Promise<string[]> {
+    const { diff } = await orm.migrator.create(undefined, false, false, name);
+    await orm.migrator.up();
+    expect((await orm.migrator.create(undefined, false, false, 'second')).diff.up).toEqual([]);
+    expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+    return diff.up.filter(sql => sql.includes('article_version')).map(sql => sql.replaceAll(/[`"]/g, ''));
+  }
+
+  const columns = async (orm: Orm, table: string) =>
+    (await orm.em.fork().execute<object[]>(`select * from ${table}`)).flatMap(row => Object.keys(row).slice(0));
+
+  async function write(orm: Orm, entity: object, data: object): Promise<void> {
+    const em = orm.em.fork();
+    em.create(entity as never, data as never);
+    await em.flush();
+  }
+
+  it('hold the derived tables, and a second one is empty', async () => {
+    const { connection, folder } = await setUp();
+    const Article = versioned(
+      defineEntity({
+        name: 'Article',
+        properties: { id: id(), name: p.string(), similar: () => p.manyToMany(Article) },
+      }),
+    );
+    const orm = await withShape(Article, connection, folder);
+    const created = await migrate(orm, 'initial');
+    expect(created.join('\n')).toMatch(/create table article_version .*version_id/);
+    expect(await orm.em.fork().execute('select * from article_similar_version')).toEqual([]);
+    expect(await orm.em.fork().execute('select * from version_transaction')).toEqual([]);
+    await orm.migrator.down();
+    await expect(orm.em.fork().execute('select * from article_version')).rejects.toThrow();
+    await orm.migrator.up();
+    await write(orm, Article, { id: 1, name: 'a' });
+    expect(await orm.em.fork().count(versionOf(Article))).toBe(1);
+    expect((await readdir(folder)).length).toBeGreaterThan(0);
+  });
+
+  it('a live rename renames both; up, down and up again keep the history', async () => {
+    const { connection, folder } = await setUp();
+    const Before = article({ title: p.string(), size: p.integer() });
+    let orm = await withShape(Before, connection, folder);
+    await migrate(orm, 'initial');
+    await write(orm, Before, { id: 1, title: 'kept', size: 1 });
+    const After = article({ headline: p.string(), size: p.integer(), motto: p.string().nullable() });
+    orm = await withShape(After, connection, folder);
+    const sql = await migrate(orm, 'rename');
+    expect(sql.join('\n')).toMatch(/rename column title to headline/);
+    const em = orm.em.fork();
+    expect(await em.find(versionOf(After), {})).toMatchObject([{ headline: 'kept', size: 1 }]);
+    await orm.migrator.down();
+    expect(await em.execute('select title from article_version')).toEqual([{ title: 'kept' }]);
+    await orm.migrator.up();
+    expect(await em.execute('select headline from article_version')).toEqual([{ headline: 'kept' }]);
+  });
+
+  it("a live drop keeps the history's column, through down and up, and when the column comes back", async () => {
+    const { connection, folder } = await setUp();
+    const Before = article({ title: p.string(), extra: p.string().nullable() });
+    let orm = await withShape(Before, connection, folder);
+    await migrate(orm, 'initial');
+    await write(orm, Before, { id: 1, title: 'a', extra: 'kept' });
+    const After = article({ title: p.string() });
+    orm = await withShape(After, connection, folder);
+    expect(await migrate(orm, 'drop')).toEqual([]);
+    expect(await columns(orm, 'article')).not.toContain('extra');
+    expect(await orm.em.fork().execute('select extra from article_version')).toEqual([{ extra: 'kept' }]);
+    await orm.migrator.down();
+    expect(await columns(orm, 'article')).toContain('extra');
+    expect(await orm.em.fork().execute('select extra from article_version')).toEqual([{ extra: 'kept' }]);
+    await orm.migrator.up();
+    await write(orm, After, { id: 2, title: 'b' });
+    expect(await orm.em.fork().execute('select extra from article_version order by version_id')).toEqual([
+      { extra: 'kept' },
+      { extra: null },
+    ]);
+    orm = await withShape(article({ title: p.string(), extra: p.string().nullable() }), connection, folder);
+    expect(await migrate(orm, 'back')).toEqual([]);
+    expect(await columns(orm, 'article')).toContain('extra');
+  });
+
+  it('an unrelated drop and add is never taken for a rename of history', async () => {
+    const { connection, folder } = await setUp();
+    const Before = article({ headline: p.string().nullable(), size: p.integer().nullable() });
+    let orm = await withShape(Before, connection, folder);
+    await migrate(orm, 'initial');
+    await write(orm, Before, { id: 1, headline: 'old', size: 3 });
+    // nullable against a default: the live table sees a drop and an add, the all-nullable history would see a rename
+    const After = article({ summary: p.string().default('none'), size: p.integer().nullable() });
+    orm = await withShape(After, connection, folder);
+    const sql = await migrate(orm, 'replace');
+    expect(sql.join('\n')).not.toMatch(/rename column/);
+    expect(sql.join('\n')).toMatch(/add (column )?summary/);
+    const em = orm.em.fork();
+    expect(await em.execute('select headline, summary from article_version')).toEqual([
+      { headline: 'old', summary: null },
+    ]);
+    await orm.migrator.down();
+    expect(await em.execute('select headline from article_version')).toEqual([{ headline: 'old' }]);
+    await orm.migrator.up();
+    expect(await em.execute('select headline, summary from article_version')).toEqual([
+      { headline: 'old', summary: null },
+    ]);
+  });
+
+  it('renames the right column of several that look alike in the history', async () => {
+    const { connection, folder } = await setUp();
+    const Before = article({ first: p.string() });
+    let orm = await withShape(Before, connection, folder);
+    await migrate(orm, 'initial');
+    await write(orm, Before, { id: 1, first: 'value' });
+    const After = article({ alpha: p.string().nullable(), renamed: p.string(), omega: p.string().nullable() });
+    orm = await withShape(After, connection, folder);
+    await migrate(orm, 'rename');
+    expect(await orm.em.fork().find(versionOf(After), {})).toMatchObject([
+      { alpha: null, renamed: 'value', omega: null },
+    ]);
+  });
+
+  it('a changed type keeps the history and the columns that it kept', async () => {
+    const { connection, folder } = await setUp();
+    const Before = article({ size: p.integer(), gone: p.string().nullable() });
+    let orm = await withShape(Before, connection, folder);
+    await migrate(orm, 'initial');
+    await write(orm, Before, { id: 1, size: 5, gone: 'kept' });
+    orm = await withShape(article({ size: p.integer() }), connection, folder);
+    await migrate(orm, 'drop');
+    const After = article({ size: p.text() });
+    orm = await withShape(After, connection, folder);
+    await migrate(orm, 'retype');
+    expect(await orm.em.fork().execute('select size, gone from article_version')).toEqual([
+      { size: '5', gone: 'kept' },
+    ]);
+  });
+
+  it('schema:update follows the same rules', async () => {
+    const connection = await db.options({ shared: true });
+    const shape = (entity: object) =>
+      connectOrm(db, connection, { entities: [entity as never], extensions: [Versioning] });
+    const Before = article({ headline: p.string(), kept: p.integer().nullable() });
+    let orm = await shape(Before);
+    await orm.schema.update();
+    await write(orm, Before, { id: 1, headline: 'old', kept: 7 });
+    orm = await shape(article({ summary: p.string().nullable() }));
+    await orm.schema.update();
+    expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+    expect(await orm.em.fork().execute('select headline, kept, summary from article_version')).toEqual([
+      { headline: 'old', kept: 7, summary: null },
+    ]);
+    expect(await columns(orm, 'article')).toEqual(['id', 'summary']);
+  });
+});
