@@ -91,7 +91,7 @@ describeEachDatabase('relations of versions', db => {
   /** Versions of the nodes with this id, in order, with the relation loaded. */
   // the relation is a name here, so its type is unknown
   // eslint-disable-next-line typescript/no-explicit-any
-  async function versionsOf(id: number, relation: string, entity: unknown = Node, key = 'id'): Promise<any[]> {
+  async function versionsOf(id: number, relation: string, entity: typeof Node = Node, key = 'id'): Promise<any[]> {
     return orm.em.fork().find(versionOf(entity) as never, { [key]: id } as never, {
       populate: [relation] as never,
       orderBy: { versionId: 'asc' } as never,
@@ -357,7 +357,7 @@ describeEachDatabase('relations of versions', db => {
       const mode = orm.config.get('debug');
       logger.setDebugMode(['query']);
       const original = logger.logQuery.bind(logger);
-      logger.logQuery = context => void log.push(context.query);
+      logger.logQuery = context => void log.push(context.query ?? '');
       await act();
       logger.logQuery = original;
       logger.setDebugMode(mode);

@@ -110,7 +110,7 @@ describeEachDatabase('revert', db => {
     orm = await createOrm(db, { entities: [...BLOG, Author, Book, Note], extensions: [Versioning] });
   });
 
-  const version = (entity: object, key: object, index: number) =>
+  const version = (entity: typeof Article, key: object, index: number) =>
     orm.em
       .fork()
       .find(versionOf(entity as never) as never, key as never, { orderBy: { versionId: 'asc' } as never })
@@ -225,11 +225,11 @@ describeEachDatabase('revert', db => {
     it('an unknown relation is an error that suggests one, and nothing is changed', async () => {
       const em = orm.em.fork();
       const article = await em.findOneOrFail(Article, 1, { populate: ['versions'] });
-      await expect(revert(article.versions[0]!, { relations: ['tagz'] })).rejects.toMatchObject({
+      await expect(revert(article.versions[0]!, { relations: ['tagz'] as never })).rejects.toMatchObject({
         code: ErrorCode.UNKNOWN_RELATION,
         message: "Article.tagz is not a relation. Did you mean 'tags'? Relations of Article: category, tags, comments.",
       });
-      await expect(revert(article.versions[0]!, { relations: ['category.nothing'] })).rejects.toMatchObject({
+      await expect(revert(article.versions[0]!, { relations: ['category.nothing'] as never })).rejects.toMatchObject({
         message: expect.stringMatching(/^Category\.nothing is not a relation\./) as string,
       });
       expect(changeset(article)).toEqual({});

@@ -1,5 +1,4 @@
 import {
-  helper,
   type ChangeSet,
   type EntityManager,
   type EventArgs,
@@ -9,6 +8,7 @@ import {
   type TransactionEventArgs,
   type UnitOfWork,
 } from '@mikro-orm/core';
+import { metaOf } from './internals/entityState.ts';
 import { ChangeReader } from './capture/changes.ts';
 import { TransactionState } from './capture/TransactionState.ts';
 import { TransactionTree, type TransactionHandle } from './capture/TransactionTree.ts';
@@ -232,7 +232,7 @@ export class Recorder implements EventSubscriber {
   #nameTouched(uow: UnitOfWork): string {
     const changeSet = uow.getChangeSets().find(each => this.#reader.concerns(each.meta));
     const collection = uow.getCollectionUpdates()[0];
-    return changeSet?.meta.className ?? (collection ? helper(collection.owner).__meta.className : 'An entity');
+    return changeSet?.meta.className ?? (collection ? metaOf(collection.owner).className : 'An entity');
   }
 }
 

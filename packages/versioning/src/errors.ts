@@ -169,7 +169,7 @@ function didYouMean(word: string, known: readonly string[]): string {
   const near = known
     .map(candidate => ({ candidate, edits: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ candidate, edits }) => edits <= Math.max(1, Math.floor(candidate.length * 0.4)))
-    .sort((a, b) => a.edits - b.edits)[0];
+    .toSorted((a, b) => a.edits - b.edits)[0];
   return near ? ` Did you mean '${near.candidate}'?` : '';
 }
 

@@ -10,7 +10,16 @@ export type { VersioningContext } from './model/VersioningContext.ts';
 // Versions
 export { Operation } from './model/Operation.ts';
 export { VersionTransaction } from './model/VersionTransaction.ts';
-export type { Changeset, Version, VersionClass, VersionMembers, VersionOf, Versions } from './model/Version.ts';
+export type {
+  AnyVersion,
+  Changeset,
+  Version,
+  VersionClass,
+  VersionMembers,
+  VersionOf,
+  Versions,
+  WithVersions,
+} from './model/Version.ts';
 
 // Reading
 export { countVersions, loadHistory, versionOf } from './read/versions.ts';

@@ -1,6 +1,5 @@
 import {
   ChangeSetType,
-  helper,
   ReferenceKind,
   type ChangeSet,
   type Collection,
@@ -8,6 +7,7 @@ import {
   type Platform,
   type UnitOfWork,
 } from '@mikro-orm/core';
+import { metaOf, snapshotOf } from '../internals/entityState.ts';
 import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
 import type { KeyValues } from '../model/Touched.ts';
 import type { LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
@@ -54,7 +54,8 @@ export class ChangeReader {
   /** Adds the updates that MikroORM splits off; an entity that changes nothing but a swapped unique value is only here. */
   readExtraUpdates(uow: UnitOfWork, state: TransactionState): void {
     for (const [entity] of uow.getExtraUpdates()) {
-      const { __meta: meta, __originalEntityData: snapshot } = helper(entity);
+      const meta = metaOf(entity);
+      const snapshot = snapshotOf(entity);
       const history = this.#model.rows.get(meta.root.class);
       const key = snapshot && snapshotKey(snapshot, meta.getPrimaryProps(), this.#platform);
       if (history && key) {
@@ -79,7 +80,7 @@ export class ChangeReader {
           this.#readLinks(collection, link, state);
         }
       } else if (collection.getSnapshot() === undefined && this.concerns(property.targetMeta!)) {
-        const owner = keyOf(collection.owner, helper(collection.owner).__meta, this.#platform);
+        const owner = keyOf(collection.owner, metaOf(collection.owner), this.#platform);
         if (owner) {
           unseen.push({ child: property.targetMeta!, foreignKey: property.mappedBy, owner });
         }
@@ -156,7 +157,7 @@ export class ChangeReader {
   }
 
   #oldKey({ entity, meta, originalEntity }: ChangeSet<object>): KeyValues | undefined {
-    const snapshot = (originalEntity ?? helper(entity).__originalEntityData) as Record<string, unknown> | undefined;
+    const snapshot = (originalEntity ?? snapshotOf(entity)) as Record<string, unknown> | undefined;
     return (
       (snapshot && snapshotKey(snapshot, meta.getPrimaryProps(), this.#platform)) ?? keyOf(entity, meta, this.#platform)
     );
@@ -171,7 +172,7 @@ export class ChangeReader {
     const ends = [link.property.joinColumns, link.property.inverseJoinColumns].map(columns =>
       meta.relations.find(prop => prop.fieldNames?.every(column => columns.includes(column)))!,
     );
-    const snapshot = (originalEntity ?? helper(entity).__originalEntityData) as Record<string, unknown> | undefined;
+    const snapshot = (originalEntity ?? snapshotOf(entity)) as Record<string, unknown> | undefined;
     const before = snapshot && snapshotKey(snapshot, ends, this.#platform);
     if (before) {
       state.touched.rowsOf(link.table.name).addKey(before, false, state.frame);
@@ -190,7 +191,7 @@ export class ChangeReader {
     const { owner, property } = collection;
     const snapshot = collection.getSnapshot() as object[] | undefined;
     const items = collection.getItems(false);
-    const key = keyOf(owner, helper(owner).__meta, this.#platform);
+    const key = keyOf(owner, metaOf(owner), this.#platform);
     if (snapshot === undefined && key) {
       // what was there before is unknown: every open span of this end is looked at
       const rows = state.touched.rowsOf(link.table.name);

@@ -1,4 +1,5 @@
-import { helper, Reference, type EntityMetadata, type EntityProperty, type Platform } from '@mikro-orm/core';
+import { Reference, type EntityMetadata, type EntityProperty, type Platform } from '@mikro-orm/core';
+import { isEntity } from '../internals/entityState.ts';
 import { SqlitePlatform } from '@mikro-orm/sql';
 import type { KeyValues } from '../model/Touched.ts';
 
@@ -31,7 +32,7 @@ export function databaseValues(prop: EntityProperty, value: unknown, platform: P
 }
 
 function targetKey(target: EntityMetadata, value: unknown, platform: Platform): KeyValues | undefined {
-  if (typeof value === 'object' && value !== null && helper(value)) {
+  if (isEntity(value)) {
     return keyOf(value, target, platform);
   }
   const parts = target.compositePK && Array.isArray(value) ? (value as unknown[]) : [value];

@@ -71,7 +71,7 @@ export class RelationshipBuilder {
     const { version, properties } = derived;
     const name = this.#nameOf(derived, prop);
     const target = this.#versions.get(prop.targetMeta!.root.class);
-    version.indexes.push({ properties: [target ? keyName(name) : name, 'endTransactionId'] });
+    version.indexes.push({ properties: [target && !prop.mapToPk ? keyName(name) : name, 'endTransactionId'] });
     if (!target || prop.mapToPk) {
       add(version, {
         ...copyProperty(prop, name, version, this.#platform),
@@ -89,7 +89,7 @@ export class RelationshipBuilder {
     add(version, { ...key, mapToPk: true, hidden: true, ref: false } as EntityProperty);
     properties.push({ live: prop.name, name, value: keyName(name) });
     const on = prop.joinColumns.map((column, i) => [prop.referencedColumnNames[i]!, `${OWNER}.${column}`] as const);
-    add(version, this.#asOfToOne(name, target.version, prop.joinColumns[0]!, on));
+    add(version, this.#asOfToOne(name, target.version, prop.joinColumns[0]!, on, prop.ref));
   }
 
   #addInverseToOne(derived: DerivedVersion, prop: EntityProperty): void {
@@ -109,7 +109,7 @@ export class RelationshipBuilder {
       );
     }
     const seen = target && !target.options.exclude?.includes(foreignKey.name) ? target.version : undefined;
-    add(version, this.#asOfToOne(name, seen ?? child, name, on));
+    add(version, this.#asOfToOne(name, seen ?? child, name, on, prop.ref));
   }
 
   /** A to-one relation by formula: the key of the one row of `target` that is joined at the version's transaction. */
@@ -118,6 +118,7 @@ export class RelationshipBuilder {
     target: EntityMetadata,
     column: string,
     on: readonly (readonly [targetColumn: string, ownerColumn: string])[],
+    ref: boolean | undefined,
   ): EntityProperty {
     const quote = (identifier: string) => this.#platform.quoteIdentifier(identifier);
     const historical = this.#isVersion(target);
@@ -134,7 +135,11 @@ export class RelationshipBuilder {
       // limit 1: a database without a unique constraint may hold two rows for an inverse one-to-one
       return `(select __r.${quote(key)} from ${from} __r where ${conditions.join(' and ')} limit 1)`;
     };
-    return toOneProperty(name, target, [`${column}__as_of`], { persist: false, formula, inherited: false } as never);
+    return toOneProperty(name, target, [`${column}__as_of`], {
+      persist: false,
+      formula,
+      ...(ref ? { ref } : {}),
+    } as never);
   }
 
   #addToMany(derived: DerivedVersion, prop: EntityProperty): void {

@@ -30,6 +30,9 @@ import type { VersionTransaction } from './VersionTransaction.ts';
  *       publish() {}                                    // absent
  *     }                                                 readonly operationType: Operation; …of VersionMembers
  *
+ * `Ref`, `LazyRef` and `ScalarRef` stay around their targets. A relation that the entity requires is `null` at runtime
+ * where the target had no version yet, or none any more.
+ *
  * `Renamed` repeats the `rename` option, and says `never` for properties that a version does not have: excluded ones,
  * getters, and what is not persisted: `Version<Order, { transaction: 'payment'; viewCount: never }>`.
  */

@@ -1,4 +1,4 @@
-import { helper } from '@mikro-orm/core';
+import { isLoaded, metaOf, primaryKeyOf } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { Operation } from '../model/Operation.ts';
 import { VersionBase } from '../model/VersionBase.ts';
@@ -33,10 +33,9 @@ export function defineAccessors(): void {
 function indexOf(version: AnyVersion): number {
   let index = 0;
   for (let { previous } = version; previous !== null; { previous } = previous) {
-    if (!helper(previous).__initialized) {
-      const { __meta: meta } = helper(version);
+    if (!isLoaded(previous)) {
       throw VersioningError.notLoaded(
-        `The history before ${meta.className}#${String(helper(version).getPrimaryKey())}`,
+        `The history before ${metaOf(version).className}#${String(primaryKeyOf(version))}`,
         'await loadHistory(version)',
       );
     }

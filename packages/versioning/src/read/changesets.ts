@@ -1,8 +1,10 @@
-import { helper, type EntityManager, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
+import type { EntityManager, EntityMetadata } from '@mikro-orm/core';
+import { isLoaded, loadedProperties, managerOf, metaOf, primaryKeyOf } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
 import type { Changeset } from '../model/Version.ts';
 import { Operation } from '../model/Operation.ts';
+import { rootProperty, shownValue } from './shownValue.ts';
 
 /** A version, as far as its accessors need to know it. */
 export interface AnyVersion {
@@ -13,7 +15,8 @@ export interface AnyVersion {
 
 /** What changed from the previous version to this one; see `Version.changeset`. */
 export function changesetOf(version: AnyVersion): Changeset {
-  const { __meta: meta, __em: em } = helper(version);
+  const meta = metaOf(version);
+  const em = managerOf(version)!;
   const info = versionInfos.get(meta)!;
   requireLoaded(version, info);
   const { previous } = version;
@@ -35,9 +38,9 @@ export function changesetOf(version: AnyVersion): Changeset {
 
 /** The changeset and, for each many-to-many relation that changed, the keys before and after. */
 export async function changesetWithLinksOf(version: AnyVersion): Promise<Changeset> {
-  const { __meta: meta, __em } = helper(version);
+  const meta = metaOf(version);
   const info = versionInfos.get(meta)!;
-  const em = __em as EntityManager;
+  const em = managerOf(version)!;
   const changes: Record<string, Changeset[string]> = { ...changesetOf(version) };
   const key = info.live.primaryKeys.map(name => {
     const property = info.properties.find(each => each.live === name)!;
@@ -66,10 +69,9 @@ export async function changesetWithLinksOf(version: AnyVersion): Promise<Changes
 
 /** Whether every versioned property was loaded; a partial load must not show up as a change to `null`. */
 function requireLoaded(version: AnyVersion, info: VersionInfo): void {
-  const wrapped = helper(version);
-  const name = wrapped.__meta.className;
-  const key = String(wrapped.getPrimaryKey());
-  if (!wrapped.__initialized) {
+  const name = metaOf(version).className;
+  const key = String(primaryKeyOf(version));
+  if (!isLoaded(version)) {
     throw VersioningError.notLoaded(
       `${name}#${key}`,
       `await loadHistory(version), or populate 'previous' along with the version`,
@@ -77,7 +79,7 @@ function requireLoaded(version: AnyVersion, info: VersionInfo): void {
   }
   const missing = info.properties.find(
     ({ value }) =>
-      !wrapped.__loadedProperties.has(value) && (version as unknown as Record<string, unknown>)[value] === undefined,
+      !loadedProperties(version).has(value) && (version as unknown as Record<string, unknown>)[value] === undefined,
   );
   if (missing) {
     throw VersioningError.notLoaded(`${name}#${key}.${missing.name}`, `find the version without 'fields'`);
@@ -89,7 +91,7 @@ function listNonNull(
   info: VersionInfo,
   pair: (value: unknown) => readonly [unknown, unknown],
 ): Changeset {
-  const meta = helper(version).__meta;
+  const meta = metaOf(version);
   const entries = info.properties.map(({ name, value }) => [name, shown(version, value, meta)] as const);
   return Object.fromEntries(entries.filter(([, value]) => value !== null).map(([name, value]) => [name, pair(value)]));
 }
@@ -102,26 +104,9 @@ function differingProperties(a: AnyVersion, b: AnyVersion, meta: EntityMetadata,
     comparator.prepareEntity(a as never),
     comparator.prepareEntity(b as never),
   );
-  return new Set(Object.keys(diff).map(name => rootOf(meta.properties[name as never]!, meta)));
+  return new Set(Object.keys(diff).map(name => rootProperty(meta.properties[name as never]!, meta).name));
 }
 
-function rootOf(prop: EntityProperty, meta: EntityMetadata): string {
-  return prop.embedded ? rootOf(meta.properties[prop.embedded[0] as never]!, meta) : prop.name;
-}
-
-/** A property's value for a changeset: keys instead of entities, `null` instead of `undefined`. */
 function shown(version: object, name: string, meta: EntityMetadata): unknown {
-  const value = (version as Record<string, unknown>)[name] ?? null;
-  const prop = meta.properties[name as never] as EntityProperty;
-  return value !== null && prop.targetMeta && !prop.mapToPk && prop.kind !== 'embedded' ? primaryKey(value) : value;
-}
-
-/** The key of an entity or a reference; an array in the order of the primary key where it is composite. */
-export function primaryKey(entity: object): unknown {
-  const wrapped = helper(entity);
-  const keys = wrapped.__meta.primaryKeys.map(name => {
-    const value = (entity as Record<string, unknown>)[name];
-    return typeof value === 'object' && value !== null && helper(value) ? primaryKey(value) : value;
-  });
-  return keys.length === 1 ? keys[0] : keys;
+  return shownValue((version as Record<string, unknown>)[name], meta.properties[name as never]!);
 }

@@ -1,4 +1,5 @@
 import { Collection, helper, type EntityManager } from '@mikro-orm/core';
+import { isManaged, metaOf } from '../internals/entityState.ts';
 import { versionInfos } from '../metadata/versionClass.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 
@@ -9,13 +10,13 @@ import type { VersioningModel } from '../model/VersioningModel.ts';
 export function forgetLoadedVersions(em: EntityManager, entities: ReadonlySet<object>, model: VersioningModel): void {
   const keys = new Map<object, Set<string>>();
   for (const entity of entities) {
-    const { __meta: meta } = helper(entity);
+    const meta = metaOf(entity);
     const history = model.rows.get(meta.root.class);
     const info = history && versionInfos.get(history.version);
     if (!history || !info) {
       continue;
     }
-    if (helper(entity).__managed) {
+    if (isManaged(entity)) {
       Collection.create(entity, info.versionsProperty as never, undefined, false);
     }
     const ids = keys.get(history.version.class) ?? new Set();
@@ -36,7 +37,7 @@ export function forgetLoadedVersions(em: EntityManager, entities: ReadonlySet<ob
 
 /** Serialized key of the live row that a version belongs to. */
 function liveKey(version: object): string {
-  const info = versionInfos.get(helper(version).__meta)!;
+  const info = versionInfos.get(metaOf(version))!;
   const values = info.live.primaryKeys.map(
     name => (version as Record<string, unknown>)[info.properties.find(property => property.live === name)!.value],
   );

@@ -1,16 +1,15 @@
 import {
-  helper,
   JsonType,
-  ReferenceKind,
   type Collection,
   type EntityManager,
   type EntityMetadata,
   type EntityProperty,
   type FromEntityType,
 } from '@mikro-orm/core';
+import { managerOf, primaryKeyOf, snapshotOf } from '../internals/entityState.ts';
 import type { VersionInfo } from '../metadata/versionClass.ts';
 import type { Changeset } from '../model/Version.ts';
-import { primaryKey } from './changesets.ts';
+import { rootProperty, shownValue } from './shownValue.ts';
 import { requireVersioned } from './versions.ts';
 
 /**
@@ -33,33 +32,32 @@ export function isModified(entity: object): boolean {
 
 function changedColumns(entity: object, info: VersionInfo): Pairs {
   const { live: meta } = info;
-  const wrapped = helper(entity);
-  const em = wrapped.__em as EntityManager | undefined;
-  const snapshot = wrapped.__originalEntityData as Record<string, unknown> | undefined;
+  const em = managerOf(entity);
+  const snapshot = snapshotOf(entity);
   const names = info.properties.map(property => property.live);
   const values = entity as Record<string, unknown>;
   const removed = isRemoved(entity);
   if (removed || !snapshot || !em) {
     const entries = names
-      .map(name => [name, shownLive(values[name], name, meta)] as const)
+      .map(name => [name, shown(values[name], name, meta)] as const)
       .filter(([, value]) => value !== null);
     return Object.fromEntries(entries.map(([name, value]) => [name, removed ? [value, null] : [null, value]]));
   }
   const comparator = em.getComparator();
   const diff = comparator.diffEntities(meta.class, snapshot as never, comparator.prepareEntity(entity as never));
-  const changed = new Set(Object.keys(diff).map(name => rootName(name, meta)));
+  const changed = new Set(Object.keys(diff).map(name => rootProperty(meta.properties[name as never]!, meta).name));
   const before = restoreSnapshot(em, meta, snapshot);
   return Object.fromEntries(
     names
       .filter(name => changed.has(name))
-      .map(name => [name, [shownLive(before[name], name, meta), shownLive(values[name], name, meta)]]),
+      .map(name => [name, [shown(before[name], name, meta), shown(values[name], name, meta)]]),
   );
 }
 
 type Pairs = Record<string, readonly [old: unknown, new: unknown]>;
 
 function isRemoved(entity: object): boolean {
-  const em = helper(entity).__em as EntityManager | undefined;
+  const em = managerOf(entity);
   return (
     em
       ?.getUnitOfWork(false)
@@ -86,20 +84,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-function rootName(name: string, meta: EntityMetadata): string {
-  const prop = meta.properties[name as never] as { embedded?: [string, string] } | undefined;
-  return prop?.embedded ? rootName(prop.embedded[0], meta) : name;
-}
-
-function shownLive(value: unknown, name: string, meta: EntityMetadata): unknown {
-  const prop = meta.properties[name as never] as { targetMeta?: unknown; kind: ReferenceKind; mapToPk?: boolean };
-  if (value === undefined || value === null) {
-    return null;
-  }
-  const isRelation = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
-  return isRelation && !prop.mapToPk && typeof value === 'object' && helper(value)
-    ? (primaryKey(value) ?? null)
-    : value;
+function shown(value: unknown, name: string, meta: EntityMetadata): unknown {
+  return shownValue(value, meta.properties[name as never]!);
 }
 
 function changedCollections(entity: object, info: VersionInfo): Pairs {
@@ -112,7 +98,7 @@ function changedCollections(entity: object, info: VersionInfo): Pairs {
     if (!collection?.isDirty()) {
       continue;
     }
-    const keys = (items: readonly object[]) => items.map(item => primaryKey(item) ?? null);
+    const keys = (items: readonly object[]) => items.map(item => primaryKeyOf(item) ?? null);
     const snapshot = collection.getSnapshot();
     changes[live] = [snapshot ? keys(snapshot) : null, keys(collection.getItems(false))];
   }

@@ -1,4 +1,5 @@
-import { helper, type EntityManager, type EntityMetadata, type EntityName, type FilterQuery } from '@mikro-orm/core';
+import type { EntityManager, EntityName, FilterQuery } from '@mikro-orm/core';
+import { isEntity, keyOrValue, managerOf, metaOf } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { classOf } from '../metadata/marks.ts';
 import { versionClassOf, versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
@@ -32,13 +33,13 @@ export async function countVersions(entity: object): Promise<number> {
  */
 export async function loadHistory<Given extends AnyVersion | readonly AnyVersion[]>(versions: Given): Promise<Given> {
   const list = (Array.isArray(versions) ? versions : [versions]) as object[];
-  const groups = Map.groupBy(list, version => helper(version).__meta);
+  const groups = Map.groupBy(list, version => metaOf(version));
   for (const [meta, group] of groups) {
     const info = versionInfos.get(meta);
     if (!info) {
       throw VersioningError.notVersioned(meta.className);
     }
-    const em = helper(group[0]!).__em as EntityManager;
+    const em = managerOf(group[0]!)!;
     const keys = new Map(group.map(version => [JSON.stringify(versionKey(version, info)), versionKey(version, info)]));
     const conditions = [...keys.values()].map(key => keyCondition(info, key));
     await em.find(meta.class, { $or: conditions } as FilterQuery<object>, { orderBy: { versionId: 'asc' } as never });
@@ -48,7 +49,7 @@ export async function loadHistory<Given extends AnyVersion | readonly AnyVersion
 
 /** What is known of the versions of an entity. Throws a `VersioningError` where there are none. */
 export function requireVersioned(entity: object): VersionInfo {
-  const meta = helper(entity)?.__meta as EntityMetadata | undefined;
+  const meta = isEntity(entity) ? metaOf(entity) : undefined;
   const info = meta && versionInfos.get(meta);
   if (!info || entity instanceof VersionBase) {
     throw VersioningError.notVersioned(meta?.className ?? entity.constructor.name);
@@ -57,11 +58,11 @@ export function requireVersioned(entity: object): VersionInfo {
 }
 
 export function requireManaged(entity: object): EntityManager {
-  const wrapped = helper(entity);
-  if (!wrapped.__em) {
-    throw VersioningError.notManaged(wrapped.__meta.className);
+  const em = managerOf(entity);
+  if (!em) {
+    throw VersioningError.notManaged(metaOf(entity).className);
   }
-  return wrapped.__em as EntityManager;
+  return em;
 }
 
 /** The key of the live row that a version belongs to, by the names of the live key properties. */
@@ -89,7 +90,7 @@ export function keyCondition(info: VersionInfo, key: Record<string, unknown>): R
 }
 
 function keyValue(value: unknown): unknown {
-  return typeof value === 'object' && value !== null && helper(value) ? helper(value).getPrimaryKey() : value;
+  return keyOrValue(value);
 }
 
 /** Whether an entity is a version. */

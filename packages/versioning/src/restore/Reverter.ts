@@ -1,12 +1,12 @@
 import {
   FlushMode,
-  helper,
   ReferenceKind,
   type Collection,
   type EntityManager,
   type EntityMetadata,
   type EntityProperty,
 } from '@mikro-orm/core';
+import { isEntity, keyOrValue, metaOf } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
@@ -33,7 +33,7 @@ export class Reverter {
 
   /** Returns the live entity, or `null` when the version is a DELETE and the row is removed. */
   async revert(version: object, relations: RelationTree, path = ''): Promise<object | null> {
-    const info = versionInfos.get(helper(version).__meta as never)!;
+    const info = versionInfos.get(metaOf(version))!;
     const key = versionKey(version, info);
     const id = identify(info.live, key);
     const visited = this.#visited.get(id);
@@ -68,7 +68,7 @@ export class Reverter {
 
   async #findLive(meta: EntityMetadata, key: Values): Promise<object | null> {
     const removed = [...this.#em.getUnitOfWork().getRemoveStack()].find(
-      entity => helper(entity).__meta === meta && identify(meta, entity) === identify(meta, key),
+      entity => metaOf(entity) === meta && identify(meta, entity) === identify(meta, key),
     );
     return removed ?? this.#em.findOne<Values>(meta.class, key, { flushMode: FlushMode.COMMIT, filters: false });
   }
@@ -188,7 +188,7 @@ export class Reverter {
     } else if (foreignKey.nullable) {
       (entity as Values)[foreignKey.name] = null;
     } else {
-      throw VersioningError.cannotUnlink(helper(entity).__meta.className, foreignKey.name, relation.name);
+      throw VersioningError.cannotUnlink(metaOf(entity).className, foreignKey.name, relation.name);
     }
   }
 }
@@ -227,8 +227,7 @@ function copyValue(value: unknown): unknown {
 }
 
 function isEmbeddable(value: object): boolean {
-  const wrapped = helper(value) as { __meta?: EntityMetadata } | undefined;
-  return wrapped?.__meta?.embeddable === true;
+  return isEntity(value) && (metaOf(value).embeddable ?? false);
 }
 
 function isToOne(prop: EntityProperty): boolean {
@@ -237,7 +236,7 @@ function isToOne(prop: EntityProperty): boolean {
 
 /** A key as a condition, from an entity, a plain value, or an array in the order of the primary key. */
 function keyFrom(raw: unknown, meta: EntityMetadata): Values {
-  const value = typeof raw === 'object' && raw !== null && helper(raw) ? helper(raw).getPrimaryKey() : raw;
+  const value = keyOrValue(raw);
   const parts = meta.compositePK
     ? Array.isArray(value)
       ? (value as unknown[])
@@ -253,8 +252,7 @@ function keyValue(key: Values): unknown {
 
 function identify(meta: EntityMetadata, key: object): string {
   const parts = meta.primaryKeys.map(name => {
-    const value = (key as Values)[name];
-    return typeof value === 'object' && value !== null && helper(value) ? helper(value).getPrimaryKey() : value;
+    return keyOrValue((key as Values)[name]);
   });
   return `${meta.className}:${JSON.stringify(parts, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}`;
 }

@@ -1,4 +1,5 @@
-import { FlushMode, helper, type AutoPath, type EntityManager, type FromEntityType } from '@mikro-orm/core';
+import { FlushMode, type AutoPath, type EntityManager, type FromEntityType } from '@mikro-orm/core';
+import { isEntity, isLoaded, metaOf } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
 import type { AnyVersion } from '../model/Version.ts';
@@ -44,7 +45,7 @@ export async function revert(
     return revertVersion(await findNumbered(subject, numberOrOptions), options);
   }
   if (!isVersion(subject)) {
-    const name = helper(subject)?.__meta.className ?? subject.constructor.name;
+    const name = isEntity(subject) ? metaOf(subject).className : (subject as object).constructor.name;
     throw VersioningError.notAVersion(name);
   }
   return revertVersion(subject, numberOrOptions);
@@ -52,10 +53,10 @@ export async function revert(
 
 async function revertVersion(version: object, options: RevertOptions): Promise<object | null> {
   const em = requireManaged(version);
-  const info = versionInfos.get(helper(version).__meta as never)!;
+  const info = versionInfos.get(metaOf(version))!;
   const relations = readRelationPaths(options.relations ?? [], info.live, em);
-  if (!helper(version).__initialized) {
-    throw VersioningError.notLoaded(`${info.version.className}`, 'await em.refresh(version)');
+  if (!isLoaded(version)) {
+    throw VersioningError.notLoaded(info.version.className, 'await em.refresh(version)');
   }
   const { transaction } = version as { transaction: { id: number } };
   return new Reverter(em, transaction.id).revert(version, relations);

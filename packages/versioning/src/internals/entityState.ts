@@ -1,0 +1,52 @@
+import { helper, type EntityManager, type EntityMetadata } from '@mikro-orm/core';
+
+/*
+ * Internals of MikroORM leaned on: what `helper(entity)`, exported and marked `@internal`, knows of an entity.
+ * `test/internals.test.ts` fails when MikroORM changes it.
+ */
+
+/** Whether the value is an entity, loaded or a reference. */
+export function isEntity(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && (helper(value) as object | undefined) !== undefined;
+}
+
+/** Metadata of the entity's class. */
+export function metaOf(entity: object): EntityMetadata {
+  return helper(entity).__meta as unknown as EntityMetadata;
+}
+
+/** The manager that the entity belongs to; `undefined` for a new one that was never flushed. */
+export function managerOf(entity: object): EntityManager | undefined {
+  return helper(entity).__em as EntityManager | undefined;
+}
+
+/** The state that was last loaded or flushed, by property, as the database represents it; `undefined` for a new entity. */
+export function snapshotOf(entity: object): Record<string, unknown> | undefined {
+  return helper(entity).__originalEntityData as Record<string, unknown> | undefined;
+}
+
+/** Whether the entity is more than a reference. */
+export function isLoaded(entity: object): boolean {
+  return helper(entity).__initialized;
+}
+
+/** Names of the properties that were loaded; a partial load leaves some out. */
+export function loadedProperties(entity: object): ReadonlySet<string> {
+  return helper(entity).__loadedProperties;
+}
+
+/** Whether the entity is in an identity map. */
+export function isManaged(entity: object): boolean {
+  return helper(entity).__managed ?? false;
+}
+
+/** The entity's key: a value, or an array in the order of the primary key where it is composite, nested where it has keys of others in it. */
+export function primaryKeyOf(entity: object): unknown {
+  const keys = metaOf(entity).primaryKeys.map(name => keyOrValue((entity as Record<string, unknown>)[name]));
+  return keys.length === 1 ? keys[0] : keys;
+}
+
+/** The key of an entity, and any other value as it is. */
+export function keyOrValue(value: unknown): unknown {
+  return isEntity(value) ? primaryKeyOf(value) : value;
+}
