@@ -90,7 +90,6 @@ describeEachDatabase('relations of versions', db => {
 
   /** Versions of the nodes with this id, in order, with the relation loaded. */
   // the relation is a name here, so its type is unknown
-  // eslint-disable-next-line typescript/no-explicit-any
   async function versionsOf(id: number, relation: string, entity: typeof Node = Node, key = 'id'): Promise<any[]> {
     return orm.em.fork().find(versionOf(entity) as never, { [key]: id } as never, {
       populate: [relation] as never,

@@ -1,7 +1,6 @@
 import {
   type ChangeSet,
   type EntityManager,
-  type EventArgs,
   type EventSubscriber,
   type FlushEventArgs,
   type Platform,
@@ -10,6 +9,7 @@ import {
 } from '@mikro-orm/core';
 import { metaOf } from './internals/entityState.ts';
 import { ChangeReader } from './capture/changes.ts';
+import { LastSubscriber } from './capture/LastSubscriber.ts';
 import { TransactionState } from './capture/TransactionState.ts';
 import { TransactionTree, type TransactionHandle } from './capture/TransactionTree.ts';
 import { ambientContext, mergeContexts, ownContext } from './context.ts';
@@ -18,6 +18,7 @@ import { takeFlushCaller } from './internals/flushCallers.ts';
 import type { Leaving, ReplacedUnseen } from './model/Leaving.ts';
 import type { VersioningContext } from './model/VersioningContext.ts';
 import type { VersioningModel } from './model/VersioningModel.ts';
+import type { ResolvedOptions } from './options.ts';
 import { forgetLoadedVersions } from './read/loadedVersions.ts';
 import { refuseHistoryWrites } from './read/guard.ts';
 import { connectionOf, rollBack } from './store/connection.ts';
@@ -50,34 +51,26 @@ export class Recorder implements EventSubscriber {
   readonly #flushes = new WeakMap<UnitOfWork, Flush>();
   readonly #states = new WeakMap<TransactionHandle, TransactionState>();
   readonly #contextOf: (() => VersioningContext | undefined) | undefined;
-  readonly #concerned: object[];
+  readonly #prepare: boolean;
 
-  constructor(
-    model: VersioningModel,
-    store: Store,
-    platform: Platform,
-    contextOf: (() => VersioningContext | undefined) | undefined,
-  ) {
+  constructor(model: VersioningModel, store: Store, platform: Platform, options: ResolvedOptions) {
     this.#model = model;
     this.#store = store;
     this.#reader = new ChangeReader(model, platform);
     this.#survey = new Survey(model, store, platform);
-    this.#concerned = concernedClasses(model);
-    this.#contextOf = contextOf;
-  }
-
-  getSubscribedEntities(): never[] {
-    return this.#concerned as never[];
+    this.#contextOf = options.context;
+    this.#prepare = options.preparedStatements;
   }
 
   beforeFlush({ em, uow }: FlushEventArgs): void {
+    LastSubscriber.ensure(this, em.getEventManager(), args => this.#readFlush(args));
     const caller = takeFlushCaller(uow);
     const ambient = caller ? (caller.value as VersioningContext) : ambientContext();
     const context = mergeContexts(this.#contextOf?.(), ambient, ownContext(em as EntityManager));
     this.#flushes.set(uow, { context, seen: new Set(), state: undefined, leaving: [], unseen: [] });
   }
 
-  async onFlush({ em, uow }: FlushEventArgs): Promise<void> {
+  async #readFlush({ em, uow }: FlushEventArgs): Promise<void> {
     refuseHistoryWrites(uow, this.#model);
     const flush = this.#flushes.get(uow);
     if (!flush) {
@@ -120,23 +113,6 @@ export class Recorder implements EventSubscriber {
         throw error;
       }
     }
-  }
-
-  /** A deletion that another subscriber added after `onFlush`. */
-  async beforeDelete({ em, changeSet }: EventArgs<object>): Promise<void> {
-    const uow = em.getUnitOfWork(false);
-    const transaction = em.getTransactionContext<TransactionHandle>();
-    let flush = this.#flushes.get(uow);
-    if (!changeSet || !transaction || flush?.seen.has(changeSet)) {
-      return;
-    }
-    flush ??= { context: {}, seen: new Set(), state: undefined, leaving: [], unseen: [] };
-    this.#flushes.set(uow, flush);
-    flush.state = this.#stateOf(transaction);
-    flush.state.frame = transaction;
-    flush.seen.add(changeSet);
-    flush.leaving = this.#reader.readChangeSets([changeSet], flush.state);
-    await this.#lookAhead(em as EntityManager, flush, transaction);
   }
 
   /** The end of a flush inside of a transaction; an implicit flush has committed by now. */
@@ -206,7 +182,8 @@ export class Recorder implements EventSubscriber {
     flush.unseen = [];
     if (leaving.length > 0 || unseen.length > 0) {
       const { touched, frame } = state!;
-      await this.#survey.run({ connection: connectionOf(em, transaction), touched, frame }, leaving, unseen);
+      const connection = await connectionOf(em, transaction, this.#prepare);
+      await this.#survey.run({ connection, touched, frame }, leaving, unseen);
     }
   }
 
@@ -222,7 +199,7 @@ export class Recorder implements EventSubscriber {
     if (touched.tables.size === 0) {
       return;
     }
-    const connection = connectionOf(em, root);
+    const connection = await connectionOf(em, root, this.#prepare);
     if (state.written !== undefined) {
       await this.#store.withdraw(connection, touched, state.written);
     }
@@ -234,11 +211,4 @@ export class Recorder implements EventSubscriber {
     const collection = uow.getCollectionUpdates()[0];
     return changeSet?.meta.className ?? (collection ? metaOf(collection.owner).className : 'An entity');
   }
-}
-
-/** Classes whose deletion matters; MikroORM asks for them at each transaction. */
-function concernedClasses({ rows, links, dependents }: VersioningModel): object[] {
-  const versioned = [...rows.values()].map(({ live }) => live.class);
-  const ends = links.flatMap(({ owner, target, pivot }) => [owner.class, target.class, pivot.class]);
-  return [...new Set<object>([...versioned, ...ends, ...dependents.keys()])];
 }

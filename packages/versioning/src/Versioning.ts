@@ -65,7 +65,7 @@ function addTransactionEntity({ config }: MikroORM, options: ResolvedOptions, di
 }
 
 function addRecorder({ config }: MikroORM, model: VersioningModel, options: ResolvedOptions, dialect: Dialect): void {
-  const recorder = new Recorder(model, createStore(model, dialect), config.getPlatform(), options.context);
+  const recorder = new Recorder(model, createStore(model, dialect), config.getPlatform(), options);
   config.set('subscribers', [...config.get('subscribers'), recorder]);
 }
 

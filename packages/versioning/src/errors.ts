@@ -1,7 +1,6 @@
 /** Stable codes of `VersioningError`. */
 export const ErrorCode = Object.freeze({
   NOT_VERSIONED: 'VERSIONING_NOT_VERSIONED',
-  NOT_ENABLED: 'VERSIONING_NOT_ENABLED',
   UNKNOWN_OPTION: 'VERSIONING_UNKNOWN_OPTION',
   UNKNOWN_PROPERTY: 'VERSIONING_UNKNOWN_PROPERTY',
   UNKNOWN_RELATION: 'VERSIONING_UNKNOWN_RELATION',
@@ -32,13 +31,6 @@ export class VersioningError extends Error {
     return new VersioningError(
       ErrorCode.NOT_VERSIONED,
       `${entity} is not versioned. Mark it with @Versioned(), wrap its schema in versioned(), or list it in Versioning.with({ entities: [${entity}] }).`,
-    );
-  }
-
-  static notEnabled(): VersioningError {
-    return new VersioningError(
-      ErrorCode.NOT_ENABLED,
-      'Versioning is not enabled for this EntityManager. Add it to the configuration: MikroORM.init({ extensions: [Versioning] }).',
     );
   }
 

@@ -30,6 +30,11 @@ export interface VersioningOptions {
   readonly columns?: Partial<HistoryColumns>;
   /** Type of the transactions' ids. Default: `bigint` (a plain `integer` key on SQLite, where it is 64 bits as well). */
   readonly transactionIdType?: 'integer' | 'bigint';
+  /**
+   * Whether the statements that write history are prepared under a name on PostgreSQL, which saves their planning. Default:
+   * `true`; `false` for connection poolers that don't support named statements.
+   */
+  readonly preparedStatements?: boolean;
   /** Asked at each flush for who and why; `versioning.run()` and `versioning.set()` win over it, key by key. */
   readonly context?: () => VersioningContext | undefined;
 }
@@ -40,6 +45,7 @@ export interface ResolvedOptions {
   readonly tableSuffix: string;
   readonly columns: HistoryColumns;
   readonly transactionIdType: 'integer' | 'bigint';
+  readonly preparedStatements: boolean;
   readonly context: (() => VersioningContext | undefined) | undefined;
 }
 
@@ -50,7 +56,15 @@ const DEFAULT_COLUMNS: HistoryColumns = {
   operationType: 'operation_type',
 };
 
-const OPTIONS = ['entities', 'transactionTable', 'tableSuffix', 'columns', 'transactionIdType', 'context'];
+const OPTIONS = [
+  'entities',
+  'transactionTable',
+  'tableSuffix',
+  'columns',
+  'transactionIdType',
+  'preparedStatements',
+  'context',
+];
 const ENTITY_OPTIONS = ['exclude', 'tableName', 'rename', 'versionsProperty'];
 
 export function resolveOptions(options: VersioningOptions): ResolvedOptions {
@@ -66,6 +80,7 @@ export function resolveOptions(options: VersioningOptions): ResolvedOptions {
     tableSuffix: options.tableSuffix ?? '_version',
     columns: Object.freeze({ ...DEFAULT_COLUMNS, ...options.columns }),
     transactionIdType: type,
+    preparedStatements: options.preparedStatements ?? true,
     context: options.context,
   });
 }

@@ -68,7 +68,9 @@ function deriveLink(
         columnTypes: columns.map(column => column.type),
       }),
     );
-    version.indexes.push({ properties: [end, 'endTransactionId'] });
+    version.indexes.push({
+      properties: end === 'owner' ? ['owner', 'target', 'endTransactionId'] : ['target', 'endTransactionId'],
+    });
   }
   const { state, carried } = addExtraColumns(pivot, property, version, context);
   const table: HistoryTable = {

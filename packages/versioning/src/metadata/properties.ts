@@ -35,7 +35,7 @@ export function columnsOf(prop: EntityProperty, platform: Platform): Column[] {
 }
 
 /** A history table numbers nothing itself: `serial` becomes `int`. */
-export function historyColumnTypes(prop: EntityProperty, platform: Platform): string[] {
+function historyColumnTypes(prop: EntityProperty, platform: Platform): string[] {
   if (!prop.autoincrement) {
     return prop.columnTypes;
   }

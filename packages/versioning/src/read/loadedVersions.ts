@@ -1,6 +1,7 @@
-import { Collection, helper, type EntityManager } from '@mikro-orm/core';
-import { isManaged, metaOf } from '../internals/entityState.ts';
+import { Collection, type EntityManager, type EntityMetadata } from '@mikro-orm/core';
+import { isManaged, keyOrValue, metaOf, primaryKeyOf } from '../internals/entityState.ts';
 import { versionInfos } from '../metadata/versionClass.ts';
+import { serializeKey } from '../model/Touched.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 
 /**
@@ -8,38 +9,49 @@ import type { VersioningModel } from '../model/VersioningModel.ts';
  * and the managed versions of those rows are let go, so that the next load gives new ones.
  */
 export function forgetLoadedVersions(em: EntityManager, entities: ReadonlySet<object>, model: VersioningModel): void {
-  const keys = new Map<object, Set<string>>();
+  const loaded = loadedVersionClasses(em, model);
+  const ids = new Set<string>();
   for (const entity of entities) {
     const meta = metaOf(entity);
     const history = model.rows.get(meta.root.class);
-    const info = history && versionInfos.get(history.version);
-    if (!history || !info) {
+    if (!history) {
       continue;
     }
-    if (isManaged(entity)) {
-      Collection.create(entity, info.versionsProperty as never, undefined, false);
+    const { versionsProperty } = versionInfos.get(history.version)!;
+    const collection = (entity as Record<string, Collection<object> | undefined>)[versionsProperty];
+    if (collection?.isInitialized() && isManaged(entity)) {
+      Collection.create(entity, versionsProperty as never, undefined, false);
     }
-    const ids = keys.get(history.version.class) ?? new Set();
-    keys.set(history.version.class, ids.add(helper(entity).getSerializedPrimaryKey()));
+    if (loaded.has(history.version)) {
+      ids.add(identify(history.version, primaryKeyOf(entity)));
+    }
   }
   const uow = em.getUnitOfWork(false);
-  for (const [versionClass, ids] of keys) {
-    for (const version of uow
-      .getIdentityMap()
-      .getStore(em.getMetadata(versionClass as never).root)
-      .values()) {
-      if (ids.has(liveKey(version))) {
-        uow.unsetIdentity(version);
+  for (const version of loaded) {
+    for (const instance of uow.getIdentityMap().getStore(version).values()) {
+      if (ids.has(identify(version, liveKeyOf(instance)))) {
+        uow.unsetIdentity(instance);
       }
     }
   }
 }
 
-/** Serialized key of the live row that a version belongs to. */
-function liveKey(version: object): string {
-  const info = versionInfos.get(metaOf(version))!;
-  const values = info.live.primaryKeys.map(
-    name => (version as Record<string, unknown>)[info.properties.find(property => property.live === name)!.value],
-  );
-  return values.flat(Infinity).map(String).join('~~~');
+/** Version entities of which the manager has loaded something. */
+function loadedVersionClasses(em: EntityManager, model: VersioningModel): Set<EntityMetadata> {
+  const identityMap = em.getUnitOfWork(false).getIdentityMap();
+  const versions = [...model.rows.values()].map(({ version }) => version.root);
+  return new Set(versions.filter(version => identityMap.getStore(version).size > 0));
+}
+
+function identify(version: EntityMetadata, key: unknown): string {
+  return `${version.className}:${serializeKey([key].flat(Infinity))}`;
+}
+
+/** Key of the live row that a version belongs to. */
+function liveKeyOf(version: object): unknown {
+  const { live, properties } = versionInfos.get(metaOf(version))!;
+  return live.primaryKeys.map(name => {
+    const { value } = properties.find(property => property.live === name)!;
+    return keyOrValue((version as Record<string, unknown>)[value]);
+  });
 }

@@ -69,7 +69,7 @@ export class PostgreSqlStore implements Store {
   }
 
   async withdraw(connection: Connection, touched: TouchedTables, transaction: number): Promise<void> {
-    const { transactionId, endTransactionId, operationType, versionId } = this.#columns;
+    const { transactionId, endTransactionId, operationType } = this.#columns;
     for (const [table, rows] of this.#touchedTables(touched)) {
       const params: unknown[] = [];
       const keys = this.#keys('t0', table, rows, params);
@@ -77,19 +77,19 @@ export class PostgreSqlStore implements Store {
         // a DELETE version without a predecessor was an image; it becomes one again
         await connection.run(
           `update ${table.history} v set ${transactionId} = ${IMAGE}, ${endTransactionId} = ${IMAGE}, ${operationType} = ${Operation.UPDATE} ` +
-            `where v.${transactionId} = ${transaction} and v.${operationType} = ${Operation.DELETE} and not exists ` +
-            `(select 1 from ${table.history} p where ${sameKey(table, 'p', 'v')} and p.${endTransactionId} = ${transaction})`,
-          [],
+            `where v.${transactionId} = ? and v.${operationType} = ${Operation.DELETE} and not exists ` +
+            `(select 1 from ${table.history} p where ${sameKey(table, 'p', 'v')} and p.${endTransactionId} = ?)`,
+          [transaction, transaction],
         );
       }
       await connection.run(
-        `with ${keys}, gone as (delete from ${table.history} where ${transactionId} = ${transaction}) ` +
+        `with ${keys}, gone as (delete from ${table.history} where ${transactionId} = ?) ` +
           `update ${table.history} v set ${endTransactionId} = ${this.#openEnd} from t0_keys k ` +
-          `where ${keyMatches(table, 'v')} and v.${endTransactionId} = ${transaction} and v.${versionId} is not null`,
-        params,
+          `where ${keyMatches(table, 'v')} and v.${endTransactionId} = ?`,
+        [...params, transaction, transaction],
       );
     }
-    await connection.run(`delete from ${this.#transaction.table} where ${this.#transaction.id} = ${transaction}`, []);
+    await connection.run(`delete from ${this.#transaction.table} where ${this.#transaction.id} = ?`, [transaction]);
   }
 
   async keepImages(connection: Connection, table: HistoryTable, keys: readonly KeyValues[]): Promise<number> {
@@ -176,9 +176,14 @@ export class PostgreSqlStore implements Store {
     // an image stands in for the open version that a row without history lacks
     const version =
       table.kind === 'row' && images
-        ? `left join lateral (select * from ${table.history} v where ${keyMatches(table, 'v')} and (${open} or v.${transactionId} = ${IMAGE}) ` +
-          `order by v.${transactionId} desc limit 1) v on true`
-        : `left join ${table.history} v on ${keyMatches(table, 'v')} and ${open}`;
+        ? lookUp(
+            'left join',
+            table,
+            table.history,
+            'v',
+            `(${open} or v.${transactionId} = ${IMAGE}) order by v.${transactionId} desc`,
+          )
+        : lookUp('left join', table, table.history, 'v', open);
     const condition =
       table.kind === 'row'
         ? `case when not (${present}) then coalesce(v.${operationType} <> ${Operation.DELETE}, false) ` +
@@ -187,7 +192,7 @@ export class PostgreSqlStore implements Store {
     const operation = table.kind === 'row' ? `, v.${operationType} as operation` : '';
     return (
       `${prefix}_changed as materialized (select k.*, v.${versionId} as version, v.${transactionId} as since${operation}, ${present} as present ` +
-      `from ${prefix}_keys k left join ${table.live} l on ${keyMatches(table, 'l')} ${version} where ${condition})`
+      `from ${prefix}_keys k ${lookUp('left join', table, table.live, 'l')} ${version} where ${condition})`
     );
   }
 
@@ -220,7 +225,7 @@ export class PostgreSqlStore implements Store {
     if (table.kind === 'link') {
       writes.push(
         `${prefix}_written as (insert into ${table.history} (${target.join(', ')}) select ${live.join(', ')} ` +
-          `from ${prefix}_changed k join ${table.live} l on ${keyMatches(table, 'l')} cross join tx)`,
+          `from ${prefix}_changed k ${lookUp('join', table, table.live, 'l')} cross join tx)`,
       );
       return writes;
     }
@@ -231,7 +236,7 @@ export class PostgreSqlStore implements Store {
     const last = [...copied.map(column => `v.${column}`), tx, String(this.#openEnd), String(Operation.DELETE)];
     writes.push(
       `${prefix}_written as (insert into ${table.history} (${target.join(', ')}) select ${[...live, operation].join(', ')} ` +
-        `from ${prefix}_changed k join ${table.live} l on ${keyMatches(table, 'l')} cross join tx)`,
+        `from ${prefix}_changed k ${lookUp('join', table, table.live, 'l')} cross join tx)`,
       `${prefix}_deleted as (insert into ${table.history} (${target.join(', ')}) select ${last.join(', ')} ` +
         `from ${prefix}_changed k join ${table.history} v on v.${versionId} = k.version cross join tx where not k.present)`,
     );
@@ -242,6 +247,14 @@ export class PostgreSqlStore implements Store {
     }
     return writes;
   }
+}
+
+/**
+ * Joins the one row of the key `k`. The limit makes PostgreSQL go through the index for each key: it takes any number of
+ * keys for a hundred, and would rather scan a small table, also with the plan that it keeps for when it has grown.
+ */
+function lookUp(join: string, table: HistoryTable, from: string, alias: string, condition = 'true'): string {
+  return `${join} lateral (select * from ${from} ${alias} where ${keyMatches(table, alias)} and ${condition} limit 1) ${alias} on true`;
 }
 
 type Quoted<T> = { readonly [K in keyof T]: string };

@@ -9,7 +9,8 @@ import type { TransactionColumns } from './transactionColumns.ts';
 
 /**
  * History on SQLite: a few statements in process, their number constant in the number of rows. SQLite has a single
- * writer, so nothing changes between them. The transaction row comes first, for its id, and goes again when no table
+ * writer, so nothing changes between them. In SQLite a cross join pins the order of the tables: the keys come first,
+ * whatever statistics say. The transaction row comes first, for its id, and goes again when no table
  * turns out to have changed.
  */
 export class SqliteStore implements Store {
@@ -42,8 +43,14 @@ export class SqliteStore implements Store {
   ): Promise<number | undefined> {
     const { table: transactions, id, issuedAt, actor, reason, meta, changed } = this.#transaction;
     const [row] = await connection.rows<{ id: number }>(
-      `insert into ${transactions} (${issuedAt}, ${actor}, ${reason}, ${meta}, ${changed}) values (?, ?, ?, ?, '[]') returning ${id} as id`,
-      [Date.now(), context.actor ?? null, context.reason ?? null, context.meta ? JSON.stringify(context.meta) : null],
+      `insert into ${transactions} (${issuedAt}, ${actor}, ${reason}, ${meta}, ${changed}) values (?, ?, ?, ?, ?) returning ${id} as id`,
+      [
+        Date.now(),
+        context.actor ?? null,
+        context.reason ?? null,
+        context.meta ? JSON.stringify(context.meta) : null,
+        JSON.stringify([...touched.tables.keys()]),
+      ],
     );
     const tx = row!.id;
     const names: string[] = [];
@@ -61,7 +68,9 @@ export class SqliteStore implements Store {
       await connection.run(`delete from ${transactions} where ${id} = ?`, [tx]);
       return undefined;
     }
-    await connection.run(`update ${transactions} set ${changed} = ? where ${id} = ?`, [JSON.stringify(names), tx]);
+    if (names.length < touched.tables.size) {
+      await connection.run(`update ${transactions} set ${changed} = ? where ${id} = ?`, [JSON.stringify(names), tx]);
+    }
     return tx;
   }
 
@@ -82,7 +91,7 @@ export class SqliteStore implements Store {
       await connection.run(`delete from ${table.history} where ${transactionId} = ?`, [transaction]);
       await connection.run(
         `update ${table.history} set ${endTransactionId} = ${this.#openEnd} where ${versionId} in ` +
-          `(select v.${versionId} from ${sql} join ${table.history} v on ${keyMatches(table, 'v')} and v.${endTransactionId} = ?)`,
+          `(select v.${versionId} from ${sql} cross join ${table.history} v on ${keyMatches(table, 'v')} and v.${endTransactionId} = ?)`,
         [...params, transaction],
       );
     }
@@ -95,7 +104,7 @@ export class SqliteStore implements Store {
     return connection.run(
       `insert into ${table.history} (${copied.join(', ')}, ${transactionId}, ${endTransactionId}, ${operationType}) ` +
         `select ${copied.map(column => `l.${column}`).join(', ')}, ${IMAGE}, ${IMAGE}, ${Operation.UPDATE} ` +
-        `from ${keySource(table.key)} join ${table.live} l on ${keyMatches(table, 'l')} where not exists ` +
+        `from ${keySource(table.key)} cross join ${table.live} l on ${keyMatches(table, 'l')} where not exists ` +
         `(select 1 from ${table.history} v where ${keyMatches(table, 'v')} and v.${endTransactionId} in (${this.#openEnd}, ${IMAGE}))`,
       [JSON.stringify(keys)],
     );
@@ -111,7 +120,7 @@ export class SqliteStore implements Store {
     const on = columns.map((column, i) => `c.${quote(column)} = p.${quote(referenced[i]!)}`).join(' and ');
     const key = parent.key.map((column, i) => `p.${quote(column.name)} = k.k${i}`).join(' and ');
     const rows = await connection.rows<Record<string, unknown>>(
-      `select ${selectKey(child.key, 'c')} from ${keySource(parent.key)} join ${parent.name} p on ${key} join ${child.name} c on ${on}`,
+      `select ${selectKey(child.key, 'c')} from ${keySource(parent.key)} cross join ${parent.name} p on ${key} cross join ${child.name} c on ${on}`,
       [JSON.stringify(parents)],
     );
     return rows.map(row => child.key.map((_, i) => row[`k${i}`]));
@@ -125,7 +134,7 @@ export class SqliteStore implements Store {
   ): Promise<KeyValues[]> {
     const on = columns.map((column, i) => `l.${quote(column.name)} = k.k${i}`).join(' and ');
     const rows = await connection.rows<Record<string, unknown>>(
-      `select ${selectKey(table.key, 'l')} from ${keySource(columns)} join ${table.name} l on ${on}`,
+      `select ${selectKey(table.key, 'l')} from ${keySource(columns)} cross join ${table.name} l on ${on}`,
       [JSON.stringify(values)],
     );
     return rows.map(row => table.key.map((_, i) => row[`k${i}`]));
@@ -151,20 +160,17 @@ export class SqliteStore implements Store {
     const operation =
       `case when v.${versionId} is null then case when k.born then ${Operation.INSERT} else ${Operation.UPDATE} end ` +
       `when v.${operationType} = ${Operation.DELETE} then ${Operation.INSERT} else ${Operation.UPDATE} end`;
-    let written = await connection.run(
+    const written = await connection.run(
       `${into} select ${copied.map(column => `l.${column}`).join(', ')}, ${tx}, ${this.#openEnd}, ${operation} ` +
-        `from ${keys} join ${table.live} l on ${keyMatches(table, 'l')} left join ${table.history} v on ${version} ` +
-        `where v.${versionId} is null or v.${operationType} = ${Operation.DELETE} or ${rowsDiffer(table)}`,
-      params,
-    );
-    written += await connection.run(
-      `${into} select ${copied.map(column => `v.${column}`).join(', ')}, ${tx}, ${this.#openEnd}, ${Operation.DELETE} ` +
-        `from ${keys} join ${table.history} v on ${version} where v.${operationType} <> ${Operation.DELETE} and not exists ` +
+        `from ${keys} cross join ${table.live} l on ${keyMatches(table, 'l')} left join ${table.history} v on ${version} ` +
+        `where v.${versionId} is null or v.${operationType} = ${Operation.DELETE} or ${rowsDiffer(table)} ` +
+        `union all select ${copied.map(column => `v.${column}`).join(', ')}, ${tx}, ${this.#openEnd}, ${Operation.DELETE} ` +
+        `from ${keys} cross join ${table.history} v on ${version} where v.${operationType} <> ${Operation.DELETE} and not exists ` +
         `(select 1 from ${table.live} l where ${keyMatches(table, 'l')})`,
-      params,
+      [...params, ...params],
     );
     if (written > 0) {
-      await this.#close(connection, table, keys, params, tx, `n.${transactionId} = ${tx}`);
+      await this.#close(connection, table, keys, params, tx, 'false');
     }
     if (images) {
       await connection.run(`delete from ${table.history} where ${transactionId} = ${IMAGE}`, []);
@@ -179,32 +185,35 @@ export class SqliteStore implements Store {
     const written = await connection.run(
       `insert into ${table.history} (${copied.join(', ')}, ${transactionId}, ${endTransactionId}) ` +
         `select ${copied.map(column => `l.${column}`).join(', ')}, ${tx}, ${this.#openEnd} ` +
-        `from ${keys} join ${table.live} l on ${keyMatches(table, 'l')} ` +
+        `from ${keys} cross join ${table.live} l on ${keyMatches(table, 'l')} ` +
         `left join ${table.history} v on ${keyMatches(table, 'v')} and v.${endTransactionId} = ${this.#openEnd} ` +
         `where v.${versionId} is null or ${rowsDiffer(table)}`,
       params,
     );
     const gone = `not exists (select 1 from ${table.live} l where ${keyMatches(table, 'l')})`;
-    return (
-      written + (await this.#close(connection, table, keys, params, tx, `(n.${versionId} is not null or ${gone})`))
-    );
+    return written + (await this.#close(connection, table, keys, params, tx, gone));
   }
 
-  /** Ends the spans that were open before `tx`, where `condition` holds of the span `n` that `tx` opened, if any. */
+  /**
+   * Ends the spans that were open before `tx`, where `tx` opened one of the same key, or `gone` holds. The plus keeps the
+   * transaction's index out of it, by which SQLite would look through everything that `tx` wrote, for each key.
+   */
   #close(
     connection: Connection,
     table: HistoryTable,
     keys: string,
     params: readonly unknown[],
     tx: number,
-    condition: string,
+    gone: string,
   ): Promise<number> {
     const { versionId, transactionId, endTransactionId } = this.#columns;
+    const successor =
+      `exists (select 1 from ${table.history} n where ${keyMatches(table, 'n')} ` +
+      `and n.${endTransactionId} = ${this.#openEnd} and +n.${transactionId} = ${tx})`;
     return connection.run(
       `update ${table.history} set ${endTransactionId} = ${tx} where ${versionId} in (select v.${versionId} from ${keys} ` +
-        `join ${table.history} v on ${keyMatches(table, 'v')} and v.${endTransactionId} = ${this.#openEnd} and v.${transactionId} <> ${tx} ` +
-        `left join ${table.history} n on ${keyMatches(table, 'n')} and n.${endTransactionId} = ${this.#openEnd} and n.${transactionId} = ${tx} ` +
-        `where ${condition})`,
+        `cross join ${table.history} v on ${keyMatches(table, 'v')} and v.${endTransactionId} = ${this.#openEnd} ` +
+        `and +v.${transactionId} <> ${tx} where ${successor} or ${gone})`,
       params,
     );
   }
@@ -229,7 +238,7 @@ export class SqliteStore implements Store {
         const on = end.map((column, i) => `v.${quote(column.name)} = k.k${i}`).join(' and ');
         const key = table.key.map(column => `v.${quote(column.name)}`).join(', ');
         selects.push(
-          `select ${key} from ${keySource(end)} join ${table.history} v on ${on} and v.${this.#columns.endTransactionId} = ${this.#openEnd}`,
+          `select ${key} from ${keySource(end)} cross join ${table.history} v on ${on} and v.${this.#columns.endTransactionId} = ${this.#openEnd}`,
         );
         params.push(JSON.stringify(values));
       }

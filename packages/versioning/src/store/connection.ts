@@ -1,11 +1,25 @@
 import { TransactionEventBroadcaster, type EntityManager } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sql';
 import { VersioningError } from '../errors.ts';
+import { executePrepared, takesPreparedStatements } from '../internals/preparedStatements.ts';
 import type { Connection } from './Store.ts';
 
-/** Statements on the manager's write connection, in the given transaction, through MikroORM's own logging. */
-export function connectionOf(em: EntityManager, transaction: object): Connection {
+/**
+ * Statements on the manager's write connection, in the given transaction, through MikroORM's own logging; prepared ones
+ * where the driver has them and they are wanted.
+ */
+export async function connectionOf(em: EntityManager, transaction: object, prepare: boolean): Promise<Connection> {
   const connection = em.getDriver().getConnection('write') as unknown as AbstractSqlConnection;
+  if (prepare && (await takesPreparedStatements(connection))) {
+    const run = (sql: string, params: readonly unknown[]) =>
+      executePrepared(connection, transaction, sql, params).catch((error: unknown) => {
+        throw explained(error);
+      });
+    return {
+      rows: async <Row>(sql: string, params: readonly unknown[]) => (await run(sql, params)).rows as Row[],
+      run: async (sql, params) => (await run(sql, params)).affected,
+    };
+  }
   const run = async (sql: string, params: readonly unknown[], method: 'all' | 'run'): Promise<unknown> => {
     try {
       return await connection.execute(sql, [...params], method, transaction as never);

@@ -1,0 +1,160 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+import { defineEntity, EventType, p, UnitOfWork, type EventSubscriber } from '@mikro-orm/core';
+import { QueryBuilderHelper, SchemaComparator, SqlSchemaGenerator } from '@mikro-orm/sql';
+import { Versioning, versioned } from 'mikro-orm-versioning';
+import { expect, it } from 'vitest';
+
+import {
+  isEntity,
+  isLoaded,
+  isManaged,
+  loadedProperties,
+  managerOf,
+  metaOf,
+  primaryKeyOf,
+  snapshotOf,
+} from '../packages/versioning/src/internals/entityState.ts';
+import { createOrm, describeEachDatabase } from './support/databases.ts';
+
+/*
+ * What the package leans on inside of MikroORM, one contract each: when one of these fails after an upgrade, the file in
+ * packages/versioning/src/internals that names it is where to look.
+ */
+const Plain = defineEntity({
+  name: 'Plain',
+  properties: { id: p.integer().primary(), name: p.string(), size: p.integer().nullable() },
+});
+const Marked = versioned(
+  defineEntity({
+    name: 'Marked',
+    properties: { id: p.integer().primary(), name: p.string(), plains: () => p.manyToMany(Plain) },
+  }),
+);
+
+describeEachDatabase('MikroORM', db => {
+  it('keeps what entityState reads', async () => {
+    const orm = await createOrm(db, { entities: [Plain] });
+    const em = orm.em.fork();
+    const created = em.create(Plain, { id: 1, name: 'a' });
+    expect([isEntity(created), isEntity({}), isEntity(null)]).toEqual([true, false, false]);
+    expect(metaOf(created).className).toBe('Plain');
+    expect(managerOf(created)).toBeUndefined();
+    expect(snapshotOf(created)).toBeUndefined();
+    expect(isManaged(created)).toBe(false);
+    await em.flush();
+    expect(managerOf(created)).toBe(em);
+    expect(isManaged(created)).toBe(true);
+    expect(snapshotOf(created)).toMatchObject({ id: 1, name: 'a' });
+    const other = orm.em.fork();
+    const reference = other.getReference(Plain, 1);
+    expect([isLoaded(reference), primaryKeyOf(reference)]).toEqual([false, 1]);
+    const partial = await orm.em.fork().findOneOrFail(Plain, 1, { fields: ['name'] });
+    expect([...loadedProperties(partial)].toSorted()).toEqual(['id', 'name']);
+  });
+
+  it('fires its events in the order that the recorder relies on', async () => {
+    const log: string[] = [];
+    const subscriber = Object.fromEntries(
+      [
+        EventType.beforeFlush,
+        EventType.onFlush,
+        EventType.afterFlush,
+        EventType.beforeTransactionStart,
+        EventType.afterTransactionStart,
+        EventType.beforeTransactionCommit,
+        EventType.afterTransactionCommit,
+        EventType.beforeTransactionRollback,
+        EventType.afterTransactionRollback,
+      ].map(event => [event, () => void log.push(event)]),
+    ) as EventSubscriber;
+    const orm = await createOrm(db, { entities: [Plain], subscribers: [subscriber] });
+    const em = orm.em.fork();
+    em.create(Plain, { id: 1, name: 'a' });
+    await em.flush();
+    expect(log.splice(0)).toEqual([
+      'beforeFlush',
+      'onFlush',
+      'beforeTransactionStart',
+      'afterTransactionStart',
+      'beforeTransactionCommit',
+      'afterTransactionCommit',
+      'afterFlush',
+    ]);
+    await orm.em.fork().transactional(async outer => {
+      await outer
+        .transactional(async () => {
+          throw new Error('back');
+        })
+        .catch(() => undefined);
+      outer.create(Plain, { id: 2, name: 'b' });
+    });
+    expect(log).toEqual([
+      'beforeTransactionStart',
+      'afterTransactionStart',
+      'beforeTransactionStart',
+      'afterTransactionStart',
+      'beforeTransactionRollback',
+      'afterTransactionRollback',
+      'beforeFlush',
+      'onFlush',
+      'afterFlush',
+      'beforeTransactionCommit',
+      'afterTransactionCommit',
+    ]);
+  });
+
+  it('queues concurrent flushes and runs them in the order and the async context of the first', async () => {
+    const storage = new AsyncLocalStorage<string>();
+    const seen: (string | undefined)[] = [];
+    const orm = await createOrm(db, {
+      entities: [Plain],
+      subscribers: [{ beforeFlush: () => void seen.push(storage.getStore()) }],
+    });
+    const em = orm.em.fork();
+    expect(typeof UnitOfWork.prototype.commit).toBe('function');
+    await Promise.all(
+      ['one', 'two', 'three'].map((name, i) =>
+        storage.run(name, () => {
+          em.create(Plain, { id: i, name });
+          return em.flush();
+        }),
+      ),
+    );
+    // flushCallers.ts is not needed any more when this shows three different names
+    expect(seen).toEqual(['one', 'one', 'one']);
+  });
+
+  it('joins a many-to-many with a pivot join first, which takes a subquery', async () => {
+    const orm = await createOrm(db, { entities: [Plain, Marked], extensions: [Versioning] });
+    const { prototype } = QueryBuilderHelper;
+    // called with a receiver below
+    // eslint-disable-next-line typescript/unbound-method
+    const original = prototype.joinManyToManyReference;
+    const joins: Record<string, { subquery?: string; table: string }>[] = [];
+    prototype.joinManyToManyReference = function (...args) {
+      const result = original.apply(this, args);
+      joins.push(result as never);
+      return result;
+    };
+    try {
+      const { versionOf } = await import('mikro-orm-versioning');
+      await orm.em.fork().find(versionOf(Marked), { plains: { name: 'x' } });
+    } finally {
+      prototype.joinManyToManyReference = original;
+    }
+    const [pivot, target] = Object.values(joins[0]!);
+    expect(pivot!.subquery).toMatch(/^select o\..*from .*marked_version/);
+    expect(target!.table).toBe('plain');
+  });
+
+  it('compares schemas through the methods that schemaDiffs wraps', () => {
+    for (const [prototype, method] of [
+      [SqlSchemaGenerator.prototype, 'prepareSchemaForComparison'],
+      [SqlSchemaGenerator.prototype, 'getTargetSchema'],
+      [SchemaComparator.prototype, 'compare'],
+    ] as const) {
+      expect(prototype).toHaveProperty(method, expect.any(Function));
+    }
+  });
+});
