@@ -148,6 +148,29 @@ describeEachDatabase('MikroORM', db => {
     expect(target!.table).toBe('plain');
   });
 
+  it('hands a named statement to node-postgres, which keeps it', async context => {
+    context.skip(db.name === 'sqlite', 'SQLite has no named statements');
+    const orm = await createOrm(db, { entities: [Marked, Plain], extensions: [Versioning], pool: { min: 1, max: 1 } });
+    for (const id of [1, 2, 3]) {
+      const em = orm.em.fork();
+      em.create(Marked, { id, name: 'a' });
+      await em.flush();
+    }
+    const prepared = 'select name, generic_plans + custom_plans as runs from pg_prepared_statements';
+    expect(await orm.em.fork().execute(prepared)).toEqual([
+      { name: expect.stringMatching(/^versioning_/) as string, runs: '3' },
+    ]);
+    const plain = await createOrm(db, {
+      entities: [Marked, Plain],
+      extensions: [Versioning.with({ preparedStatements: false })],
+      pool: { min: 1, max: 1 },
+    });
+    const em = plain.em.fork();
+    em.create(Marked, { id: 1, name: 'a' });
+    await em.flush();
+    expect(await em.execute(prepared)).toEqual([]);
+  });
+
   it('compares schemas through the methods that schemaDiffs wraps', () => {
     for (const [prototype, method] of [
       [SqlSchemaGenerator.prototype, 'prepareSchemaForComparison'],

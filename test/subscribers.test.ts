@@ -1,0 +1,106 @@
+import { ChangeSetType, type EventSubscriber, type FlushEventArgs } from '@mikro-orm/core';
+import { Versioning } from 'mikro-orm-versioning';
+import { expect, it } from 'vitest';
+
+import { Article, BLOG, Comment } from './support/blog.ts';
+import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
+import { historyOf, transactionsOf } from './support/history.ts';
+
+/** Keeps deleted articles: turns their deletion into a rename. */
+class SoftDelete implements EventSubscriber {
+  onFlush({ uow }: FlushEventArgs): void {
+    for (const changeSet of uow.getChangeSets()) {
+      if (changeSet.type === ChangeSetType.DELETE && changeSet.entity instanceof Article) {
+        changeSet.type = ChangeSetType.UPDATE;
+        changeSet.entity.name = 'deleted';
+        uow.computeChangeSet(changeSet.entity);
+      }
+    }
+  }
+}
+
+/** Removes a comment along with every article that is renamed. */
+class RemoveComment implements EventSubscriber {
+  onFlush({ em, uow }: FlushEventArgs): void {
+    if (uow.getChangeSets().some(({ entity, type }) => entity instanceof Article && type === ChangeSetType.UPDATE)) {
+      uow.computeChangeSet(em.getReference(Comment, 1), ChangeSetType.DELETE);
+    }
+  }
+}
+
+describeEachDatabase("other subscribers' changes", db => {
+  async function start(register: 'in the configuration' | 'later', subscriber: EventSubscriber): Promise<Orm> {
+    const orm = await createOrm(db, {
+      entities: BLOG,
+      extensions: [Versioning],
+      subscribers: register === 'in the configuration' ? [subscriber] : [],
+    });
+    const em = orm.em.fork();
+    const article = em.create(Article, { id: 1, name: 'a' });
+    em.create(Comment, { id: 1, text: 'x', article });
+    await em.flush();
+    if (register === 'later') {
+      orm.em.getEventManager().registerSubscriber(subscriber);
+    }
+    return orm;
+  }
+
+  const REGISTERED = ['in the configuration', 'later'] as const;
+  const MODES = ['an implicit flush', 'a transaction'] as const;
+  const CASES = REGISTERED.flatMap(registered => MODES.map(mode => [registered, mode] as const));
+
+  async function act(orm: Orm, mode: (typeof MODES)[number], change: (em: Orm['em']) => Promise<void>): Promise<void> {
+    const em = orm.em.fork();
+    if (mode === 'a transaction') {
+      await em.transactional(inner => change(inner as Orm['em']));
+    } else {
+      await change(em as Orm['em']);
+      await em.flush();
+    }
+  }
+
+  it.each(CASES)('count when the subscriber was registered %s: an added deletion, in %s', async (registered, mode) => {
+    const orm = await start(registered, new RemoveComment());
+    await act(orm, mode, async em => {
+      (await em.findOneOrFail(Article, 1)).name = 'b';
+    });
+    expect(await historyOf(orm, [Article, Comment])).toEqual([
+      'Article#1 INSERT { name: a, category_id: null } [1, 2)',
+      'Comment#1 INSERT { text: x, article_id: 1 } [1, 2)',
+      'Article#1 UPDATE { name: b, category_id: null } [2, )',
+      'Comment#1 DELETE { text: x, article_id: 1 } [2, )',
+    ]);
+  });
+
+  it.each(CASES)('count when the subscriber was registered %s: a soft deletion, in %s', async (registered, mode) => {
+    const orm = await start(registered, new SoftDelete());
+    await act(orm, mode, async em => {
+      em.remove(await em.findOneOrFail(Article, 1));
+    });
+    expect(await historyOf(orm, [Article])).toEqual([
+      'Article#1 INSERT { name: a, category_id: null } [1, 2)',
+      'Article#1 UPDATE { name: deleted, category_id: null } [2, )',
+    ]);
+  });
+
+  it('a flush from beforeTransactionCommit still belongs to the transaction', async () => {
+    const orm = await start('later', {
+      async beforeTransactionCommit({ em }) {
+        const fork = em.fork({ keepTransactionContext: true });
+        if ((await fork.count(Article, { id: 2 })) === 0) {
+          fork.create(Article, { id: 2, name: 'late' });
+          await fork.flush();
+        }
+      },
+    });
+    const em = orm.em.fork();
+    (await em.findOneOrFail(Article, 1)).name = 'b';
+    await em.flush();
+    expect(await historyOf(orm, [Article])).toEqual([
+      'Article#1 INSERT { name: a, category_id: null } [1, 2)',
+      'Article#1 UPDATE { name: b, category_id: null } [2, )',
+      'Article#2 INSERT { name: late, category_id: null } [2, )',
+    ]);
+    expect(await transactionsOf(orm)).toHaveLength(2);
+  });
+});
