@@ -31,8 +31,8 @@ export interface VersioningOptions {
   /** Type of the transactions' ids. Default: `bigint` (a plain `integer` key on SQLite, where it is 64 bits as well). */
   readonly transactionIdType?: 'integer' | 'bigint';
   /**
-   * Whether the statements that write history are prepared under a name on PostgreSQL, which saves their planning. Default:
-   * `true`; `false` for connection poolers that don't support named statements.
+   * Whether the statements that write history are prepared once for a connection, which saves their planning. Default:
+   * `true`; `false` for PostgreSQL behind a connection pooler that does not support named statements.
    */
   readonly preparedStatements?: boolean;
   /** Asked at each flush for who and why; `versioning.run()` and `versioning.set()` win over it, key by key. */

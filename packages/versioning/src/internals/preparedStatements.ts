@@ -3,42 +3,55 @@ import { createHash } from 'node:crypto';
 import type { AbstractSqlConnection } from '@mikro-orm/sql';
 
 /**
- * Internals of MikroORM and Kysely leaned on: Kysely hands `sql` to node-postgres as it is, whose `query()` takes a
- * `{ name, text }` there for a named prepared statement; MikroORM's protected `Connection.executeQuery` logs. Parsing and
- * planning the statement that writes the history costs more than running it for a few rows, and a named one is planned
- * once per connection. `test/internals.test.ts` fails when either changes it; any other driver gets plain statements.
+ * Internals of MikroORM, Kysely and the drivers leaned on. Parsing and planning the statements that write history costs
+ * more than running them for a few rows; prepared once for a connection, they don't.
+ *
+ * - node-postgres: Kysely hands `sql` on as it is, and `query()` takes a `{ name, text }` there.
+ * - better-sqlite3: the database is the one connection there is, so its own `prepare()` runs in the open transaction.
+ *
+ * MikroORM's protected `Connection.executeQuery` logs. `test/internals.test.ts` fails when one of these changes; any
+ * other driver gets plain statements.
  */
+export type RunPrepared = (
+  transaction: object,
+  sql: string,
+  params: readonly unknown[],
+) => Promise<{ readonly rows: unknown[]; readonly affected: number }>;
 
-/** Beyond this many different texts, further ones are not prepared: each name is kept by every connection of the pool. */
-const MOST_NAMES = 500;
-
-const names = new Map<string, { readonly name: string; readonly text: string }>();
-
-/** Whether the connection's pool is node-postgres, and so takes named statements. */
-export async function takesPreparedStatements(connection: AbstractSqlConnection): Promise<boolean> {
-  let known = supported.get(connection);
-  if (known === undefined) {
-    known = await hasNodePostgresPool(connection);
-    supported.set(connection, known);
+/** Runs a statement with `?` for its parameters as a prepared one; `undefined` where the driver is not known to have them. */
+export async function preparedStatements(connection: AbstractSqlConnection): Promise<RunPrepared | undefined> {
+  // a new client after a reconnect
+  const client = await nativeClient(connection);
+  if (typeof client !== 'object' || client === null) {
+    return undefined;
   }
-  return known;
+  if (!runners.has(client)) {
+    const run = runnerOf(client);
+    runners.set(client, run && logged(connection, run));
+  }
+  return runners.get(client);
 }
 
-const supported = new WeakMap<AbstractSqlConnection, boolean>();
+const runners = new WeakMap<object, RunPrepared | undefined>();
 
-async function hasNodePostgresPool(connection: AbstractSqlConnection): Promise<boolean> {
+/** Beyond this many different texts, further ones are not kept. */
+const MOST_STATEMENTS = 500;
+
+async function nativeClient(connection: AbstractSqlConnection): Promise<unknown> {
   const { getNativeClient } = connection as { getNativeClient?: () => unknown };
   try {
-    const pool = await getNativeClient?.call(connection);
-    return typeof pool === 'object' && pool !== null && 'totalCount' in pool && 'idleCount' in pool;
+    return await getNativeClient?.call(connection);
   } catch {
     // a Kysely instance or dialect of the user's own
-    return false;
+    return undefined;
   }
 }
 
-interface Executor {
-  executeQuery(query: object): Promise<{ rows: unknown[]; numAffectedRows?: bigint }>;
+function runnerOf(client: object): RunPrepared | undefined {
+  if ('totalCount' in client && 'idleCount' in client) {
+    return runNamed;
+  }
+  return 'prepare' in client && 'inTransaction' in client ? runOnSqlite(client as SqliteDatabase) : undefined;
 }
 
 interface Logging {
@@ -46,38 +59,67 @@ interface Logging {
   executeQuery<Result>(query: string, run: () => Promise<Result>, context: object): Promise<Result>;
 }
 
-/** Runs a statement with `?` for its parameters as a named one, in the given transaction. */
-export async function executePrepared(
-  connection: AbstractSqlConnection,
-  transaction: object,
-  sql: string,
-  params: readonly unknown[],
-): Promise<{ readonly rows: unknown[]; readonly affected: number }> {
+function logged(connection: AbstractSqlConnection, run: RunPrepared): RunPrepared {
   const logging = connection as unknown as Logging;
-  const text = logging.config.get('onQuery')(sql, params);
-  const run = async () => {
-    const { rows, numAffectedRows } = await (transaction as Executor).executeQuery({
-      query: { kind: 'RawNode' },
-      queryId: { queryId: 'mikro-orm-versioning' },
-      // node-postgres writes the values into it
-      sql: { ...named(text) },
-      parameters: params,
-    });
-    return { rows, affected: Number(numAffectedRows ?? 0) };
+  return (transaction, sql, params) => {
+    const text = logging.config.get('onQuery')(sql, params);
+    return logging.executeQuery(text, () => run(transaction, text, params), { params });
   };
-  return logging.executeQuery(text, run, { params });
 }
+
+interface Executor {
+  executeQuery(query: object): Promise<{ rows: unknown[]; numAffectedRows?: bigint }>;
+}
+
+const names = new Map<string, { readonly name: string; readonly text: string }>();
+
+const runNamed: RunPrepared = async (transaction, sql, params) => {
+  const { rows, numAffectedRows } = await (transaction as Executor).executeQuery({
+    query: { kind: 'RawNode' },
+    queryId: { queryId: 'mikro-orm-versioning' },
+    // a new object each time, since node-postgres writes the values into it
+    sql: { ...named(sql) },
+    parameters: params,
+  });
+  return { rows, affected: Number(numAffectedRows ?? 0) };
+};
 
 function named(sql: string): { readonly name?: string; readonly text: string } {
   let statement = names.get(sql);
   if (!statement) {
     let index = 0;
     const text = sql.replaceAll('?', () => `$${++index}`);
-    if (names.size >= MOST_NAMES) {
+    if (names.size >= MOST_STATEMENTS) {
       return { text };
     }
     statement = { name: `versioning_${createHash('sha1').update(sql).digest('hex').slice(0, 20)}`, text };
     names.set(sql, statement);
   }
   return statement;
+}
+
+interface SqliteStatement {
+  readonly reader: boolean;
+  all(...params: unknown[]): unknown[];
+  run(...params: unknown[]): { changes: number };
+}
+
+interface SqliteDatabase {
+  prepare(sql: string): SqliteStatement;
+}
+
+function runOnSqlite(database: SqliteDatabase): RunPrepared {
+  const statements = new Map<string, SqliteStatement>();
+  return async (_, sql, params) => {
+    let statement = statements.get(sql);
+    if (!statement) {
+      statement = database.prepare(sql);
+      if (statements.size < MOST_STATEMENTS) {
+        statements.set(sql, statement);
+      }
+    }
+    return statement.reader
+      ? { rows: statement.all(...params), affected: 0 }
+      : { rows: [], affected: statement.run(...params).changes };
+  };
 }

@@ -161,13 +161,13 @@ export class SqliteStore implements Store {
       `case when v.${versionId} is null then case when k.born then ${Operation.INSERT} else ${Operation.UPDATE} end ` +
       `when v.${operationType} = ${Operation.DELETE} then ${Operation.INSERT} else ${Operation.UPDATE} end`;
     const written = await connection.run(
-      `${into} select ${copied.map(column => `l.${column}`).join(', ')}, ${tx}, ${this.#openEnd}, ${operation} ` +
+      `${into} select ${copied.map(column => `l.${column}`).join(', ')}, ?, ${this.#openEnd}, ${operation} ` +
         `from ${keys} cross join ${table.live} l on ${keyMatches(table, 'l')} left join ${table.history} v on ${version} ` +
         `where v.${versionId} is null or v.${operationType} = ${Operation.DELETE} or ${rowsDiffer(table)} ` +
-        `union all select ${copied.map(column => `v.${column}`).join(', ')}, ${tx}, ${this.#openEnd}, ${Operation.DELETE} ` +
+        `union all select ${copied.map(column => `v.${column}`).join(', ')}, ?, ${this.#openEnd}, ${Operation.DELETE} ` +
         `from ${keys} cross join ${table.history} v on ${version} where v.${operationType} <> ${Operation.DELETE} and not exists ` +
         `(select 1 from ${table.live} l where ${keyMatches(table, 'l')})`,
-      [...params, ...params],
+      [tx, ...params, tx, ...params],
     );
     if (written > 0) {
       await this.#close(connection, table, keys, params, tx, 'false');
@@ -184,11 +184,11 @@ export class SqliteStore implements Store {
     const copied = copiedColumns(table);
     const written = await connection.run(
       `insert into ${table.history} (${copied.join(', ')}, ${transactionId}, ${endTransactionId}) ` +
-        `select ${copied.map(column => `l.${column}`).join(', ')}, ${tx}, ${this.#openEnd} ` +
+        `select ${copied.map(column => `l.${column}`).join(', ')}, ?, ${this.#openEnd} ` +
         `from ${keys} cross join ${table.live} l on ${keyMatches(table, 'l')} ` +
         `left join ${table.history} v on ${keyMatches(table, 'v')} and v.${endTransactionId} = ${this.#openEnd} ` +
         `where v.${versionId} is null or ${rowsDiffer(table)}`,
-      params,
+      [tx, ...params],
     );
     const gone = `not exists (select 1 from ${table.live} l where ${keyMatches(table, 'l')})`;
     return written + (await this.#close(connection, table, keys, params, tx, gone));
@@ -209,12 +209,12 @@ export class SqliteStore implements Store {
     const { versionId, transactionId, endTransactionId } = this.#columns;
     const successor =
       `exists (select 1 from ${table.history} n where ${keyMatches(table, 'n')} ` +
-      `and n.${endTransactionId} = ${this.#openEnd} and +n.${transactionId} = ${tx})`;
+      `and n.${endTransactionId} = ${this.#openEnd} and +n.${transactionId} = ?)`;
     return connection.run(
-      `update ${table.history} set ${endTransactionId} = ${tx} where ${versionId} in (select v.${versionId} from ${keys} ` +
+      `update ${table.history} set ${endTransactionId} = ? where ${versionId} in (select v.${versionId} from ${keys} ` +
         `cross join ${table.history} v on ${keyMatches(table, 'v')} and v.${endTransactionId} = ${this.#openEnd} ` +
-        `and +v.${transactionId} <> ${tx} where ${successor} or ${gone})`,
-      params,
+        `and +v.${transactionId} <> ? where ${successor} or ${gone})`,
+      [tx, ...params, tx, tx],
     );
   }
 

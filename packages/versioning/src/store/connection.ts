@@ -1,7 +1,7 @@
 import { TransactionEventBroadcaster, type EntityManager } from '@mikro-orm/core';
 import type { AbstractSqlConnection } from '@mikro-orm/sql';
 import { VersioningError } from '../errors.ts';
-import { executePrepared, takesPreparedStatements } from '../internals/preparedStatements.ts';
+import { preparedStatements } from '../internals/preparedStatements.ts';
 import type { Connection } from './Store.ts';
 
 /**
@@ -10,9 +10,10 @@ import type { Connection } from './Store.ts';
  */
 export async function connectionOf(em: EntityManager, transaction: object, prepare: boolean): Promise<Connection> {
   const connection = em.getDriver().getConnection('write') as unknown as AbstractSqlConnection;
-  if (prepare && (await takesPreparedStatements(connection))) {
+  const prepared = prepare ? await preparedStatements(connection) : undefined;
+  if (prepared) {
     const run = (sql: string, params: readonly unknown[]) =>
-      executePrepared(connection, transaction, sql, params).catch((error: unknown) => {
+      prepared(transaction, sql, params).catch((error: unknown) => {
         throw explained(error);
       });
     return {
