@@ -100,7 +100,7 @@ describeEachDatabase('atomicity', db => {
         'Article#2 INSERT { name: n, category_id: null } [2, )',
         'Article#3 DELETE { name: c, category_id: null } [2, )',
         'Article#4 DELETE { name: old, category_id: null } [2, )',
-        'Comment#1 UPDATE { text: y, article_id: 1 } [2, )',
+        'Comment#1 UPDATE { text: y, article_id: 1, answers_id: null } [2, )',
         'article_id 1 -> tag_id 2 [2, )',
       ]);
     });

@@ -324,9 +324,30 @@ describeEachDatabase('recording', db => {
       em.remove(await em.findOneOrFail(Article, 1));
       await em.flush();
       expect(await historyOf(orm, [Comment], ['article_tags_version'])).toEqual([
-        'Comment#1 INSERT { text: x, article_id: 1 } [1, 2)',
+        'Comment#1 INSERT { text: x, article_id: 1, answers_id: null } [1, 2)',
         'article_id 1 -> tag_id 1 [1, 2)',
-        'Comment#1 DELETE { text: x, article_id: 1 } [2, )',
+        'Comment#1 DELETE { text: x, article_id: 1, answers_id: null } [2, )',
+      ]);
+    });
+
+    it('follows a row that the same flush moves to a deleted parent, and what hangs on it', async () => {
+      const em = orm.em.fork();
+      const [a] = [1, 2].map(id => em.create(Article, { id, name: 'a' }));
+      const comment = em.create(Comment, { id: 1, text: 'x', article: a! });
+      em.create(Comment, { id: 2, text: 'reply', article: a!, answers: comment });
+      await em.flush();
+      const inner = orm.em.fork();
+      const moved = await inner.findOneOrFail(Comment, 1);
+      const parent = await inner.findOneOrFail(Article, 2);
+      moved.article = parent;
+      inner.remove(parent);
+      await inner.flush();
+      expect(await inner.fork().count(Comment)).toBe(0);
+      expect(await historyOf(orm, [Comment])).toEqual([
+        'Comment#1 INSERT { text: x, article_id: 1, answers_id: null } [1, 2)',
+        'Comment#2 INSERT { text: reply, article_id: 1, answers_id: 1 } [1, 2)',
+        'Comment#1 DELETE { text: x, article_id: 1, answers_id: null } [2, )',
+        'Comment#2 DELETE { text: reply, article_id: 1, answers_id: 1 } [2, )',
       ]);
     });
 
@@ -362,7 +383,7 @@ describeEachDatabase('recording', db => {
       await em.flush();
       expect(await historyOf(orm, [Article, Comment])).toEqual([
         'Article#1 DELETE { name: a, category_id: 1 } [1, )',
-        'Comment#1 DELETE { text: x, article_id: 1 } [1, )',
+        'Comment#1 DELETE { text: x, article_id: 1, answers_id: null } [1, )',
       ]);
     });
 

@@ -66,9 +66,9 @@ describeEachDatabase("other subscribers' changes", db => {
     });
     expect(await historyOf(orm, [Article, Comment])).toEqual([
       'Article#1 INSERT { name: a, category_id: null } [1, 2)',
-      'Comment#1 INSERT { text: x, article_id: 1 } [1, 2)',
+      'Comment#1 INSERT { text: x, article_id: 1, answers_id: null } [1, 2)',
       'Article#1 UPDATE { name: b, category_id: null } [2, )',
-      'Comment#1 DELETE { text: x, article_id: 1 } [2, )',
+      'Comment#1 DELETE { text: x, article_id: 1, answers_id: null } [2, )',
     ]);
   });
 

@@ -123,8 +123,10 @@ async function relate(em: EntityManager, { collection, how, loaded, id, items }:
     return;
   }
 
-  // MikroORM can only take single items out of a collection that it knows
-  if ((loaded || how === 'remove') && !links.isInitialized()) {
+  // MikroORM can only take single items out of a collection that it knows, and would add an ordered link twice
+  const mustKnow = how === 'remove' || (how === 'add' && collection === 'topics');
+
+  if ((loaded || mustKnow) && !links.isInitialized()) {
     await em.populate(links.owner as object, [links.property.name as never]);
   }
 
@@ -160,7 +162,8 @@ async function itemsFor(
   const found: (object | null | undefined)[] = [];
 
   for (const id of ids) {
-    found.push(name === 'notes' ? await nth(em, Note, id) : await find(em, name === 'tags' ? 'Tag' : 'Article', id));
+    const what = name === 'tags' || name === 'topics' ? 'Tag' : 'Article';
+    found.push(name === 'notes' ? await nth(em, Note, id) : await find(em, what, id));
   }
 
   return found.filter(item => item != null);

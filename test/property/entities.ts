@@ -62,6 +62,9 @@ export class Article {
   @ManyToMany({ entity: () => Tag, inversedBy: 'articles' })
   tags = new Collection<Tag>(this);
 
+  @ManyToMany({ entity: () => Tag, fixedOrder: true })
+  topics = new Collection<Tag>(this);
+
   @ManyToMany({ entity: () => Article, inversedBy: 'relatedBy' })
   related = new Collection<Article>(this);
 

@@ -14,6 +14,7 @@ export async function furnish(em: EntityManager): Promise<void> {
   ];
   first.tags.set([one!, two!]);
   second.tags.set([two!, three!]);
+  first.topics.set([three!, one!]);
   first.related.set([first, second]);
   third.related.set([first]);
   const comment = em.create(Comment, { text: 'a', article: first });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 
 const classes = ['Article', 'Category', 'Tag', 'Blog'] as const;
-const collections = ['tags', 'related', 'relatedBy', 'notes', 'Tag.articles', 'Category.articles'] as const;
+const collections = ['tags', 'topics', 'related', 'relatedBy', 'notes', 'Tag.articles', 'Category.articles'] as const;
 
 export type ClassName = (typeof classes)[number];
 

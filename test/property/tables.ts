@@ -12,6 +12,8 @@ const tables = {
   Comment: { table: 'comment', key: 1, columns: ['id', 'text', 'article_id', 'answers_id'] },
   Note: { table: 'note', key: 1, columns: ['id', 'text', 'article_id'] },
   'Article.tags': { table: 'article_tags', key: 2, columns: ['article_id', 'tag_id'] },
+  // its `id` is the order
+  'Article.topics': { table: 'article_topics', key: 2, columns: ['article_id', 'tag_id', 'id'] },
   'Article.related': { table: 'article_related', key: 2, columns: ['article_1_id', 'article_2_id'] },
 };
 
@@ -33,7 +35,14 @@ interface VersionRow extends Row {
 export async function readState(orm: Orm): Promise<State> {
   const rows = await orm.em.getConnection().execute<Row[]>(everyTable(orm, ''));
 
-  return new Map(rows.map(row => [keyOf(row), compact(row.row)]));
+  const state = new Map<string, string>();
+
+  for (const row of rows) {
+    const of = keyOf(row);
+    state.set(state.has(of) ? `${of} again` : of, compact(row.row));
+  }
+
+  return state;
 }
 
 /** Reads the history tables. A span's end that no transaction has becomes -1, unless it is the open end. */
@@ -69,7 +78,9 @@ export async function emptyTables(orm: Orm): Promise<void> {
   const statements = emptied.map(table => `delete from ${table}`);
 
   if (isPostgres(orm)) {
-    statements.push(...['comment', 'note'].map(table => `select setval('${table}_id_seq', 1, false)`));
+    statements.push(
+      ...['comment', 'note', 'article_topics'].map(table => `select setval('${table}_id_seq', 1, false)`),
+    );
   } else {
     statements.push('delete from sqlite_sequence');
   }
@@ -91,6 +102,11 @@ function everyTable(orm: Orm, suffix: '' | '_version'): string {
   });
 
   return selects.join(' union all ');
+}
+
+/** MikroORM can insert an ordered link twice; what the history of a link that exists twice would be is nobody's question. */
+export function hasDuplicates(state: State): boolean {
+  return [...state.keys()].some(of => of.endsWith(' again'));
 }
 
 function keyOf({ name, row }: Row): string {

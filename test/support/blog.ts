@@ -48,6 +48,7 @@ const CommentSchema = defineEntity({
     id: p.integer().primary(),
     text: p.string(),
     article: () => p.manyToOne(Article).deleteRule('cascade'),
+    answers: () => p.manyToOne(Comment).nullable().deleteRule('cascade'),
   },
 });
 export class Comment extends CommentSchema.class {

@@ -1,5 +1,6 @@
 import {
   ChangeSetType,
+  Reference,
   ReferenceKind,
   type ChangeSet,
   type Collection,
@@ -48,7 +49,41 @@ export class ChangeReader {
         this.#readChangeSet(changeSet, state, leaving);
       }
     }
+    if (leaving.length > 0) {
+      this.#followMoves(changeSets, leaving);
+    }
     return leaving;
+  }
+
+  /**
+   * Adds to the leaving rows the ones that this very flush makes children of them, before the database deletes them along:
+   * what it finds in the database comes too early for those.
+   */
+  #followMoves(changeSets: readonly ChangeSet<object>[], leaving: Leaving[]): void {
+    const gone = new Set<object>(changeSets.filter(isDelete).map(({ entity }) => entity));
+    let staying = changeSets.filter(changeSet => !isDelete(changeSet));
+    for (let before = -1; gone.size > before;) {
+      before = gone.size;
+      for (const { entity, meta } of staying.filter(changeSet => this.#follows(changeSet, gone))) {
+        gone.add(entity);
+        const key = keyOf(entity, meta, this.#platform);
+        if (key) {
+          leaving.push({ meta, key });
+        }
+      }
+      staying = staying.filter(({ entity }) => !gone.has(entity));
+    }
+  }
+
+  /** Whether the row refers, by a foreign key that cascades, to one that goes. */
+  #follows({ entity, meta }: ChangeSet<object>, gone: ReadonlySet<object>): boolean {
+    return [...this.#model.dependents.values()]
+      .flat()
+      .filter(({ child, cascades }) => cascades && child.class === meta.root.class)
+      .some(({ property }) => {
+        const target = (entity as Record<string, unknown>)[property];
+        return typeof target === 'object' && target !== null && gone.has(Reference.unwrapReference(target));
+      });
   }
 
   /** Adds the updates that MikroORM splits off; an entity that changes nothing but a swapped unique value is only here. */

@@ -22,6 +22,7 @@ export function findDependents(
       const list = all.get(parent) ?? [];
       list.push({
         child: child.root,
+        property: prop.name,
         columns: prop.joinColumns,
         referenced: prop.referencedColumnNames,
         cascades: prop.deleteRule === 'cascade',

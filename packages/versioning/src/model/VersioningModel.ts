@@ -22,6 +22,8 @@ export interface LinkHistory {
 /** A foreign key by which a deleted or re-keyed row makes the database change other rows by itself. */
 export interface Dependent {
   readonly child: EntityMetadata;
+  /** The child's to-one property. */
+  readonly property: string;
   /** The child's foreign key columns, and the columns of the parent that they refer to. */
   readonly columns: readonly string[];
   readonly referenced: readonly string[];

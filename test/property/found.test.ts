@@ -1,0 +1,130 @@
+import { expect, it } from 'vitest';
+import { Versioning } from 'mikro-orm-versioning';
+
+import { createOrm, describeEachDatabase, type Orm } from '../support/databases.ts';
+import { Article, Comment, entities, Note, Tag } from './entities.ts';
+import { furnish } from './furnish.ts';
+import { readHistory } from './tables.ts';
+
+/** `['INSERT [7,"a"] [0, 1)']` of one row or link, spans in positions of the list of transactions. */
+async function timeline(orm: Orm, of: string): Promise<string[]> {
+  const { spans } = await readHistory(orm);
+
+  return spans
+    .filter(span => span.of === of)
+    .map(({ operation, values, from, to }) => `${operation} ${values} [${from}, ${to ?? ''})`);
+}
+
+/** What random programs found, as short as it gets. */
+describeEachDatabase('found by random programs', db => {
+  const start = () => createOrm(db, { entities, extensions: [Versioning] });
+
+  it('follows a link from a row to itself when the row gets another key', async () => {
+    const orm = await start();
+    const em = orm.em.fork();
+    const article = em.create(Article, { id: 1, text: 'a', views: 0 });
+    article.related.add(article);
+    await em.flush();
+    article.id = 2;
+    await em.flush();
+
+    expect(await timeline(orm, 'Article.related#1,1')).toEqual(['LINK [1,1] [0, 1)']);
+    expect(await timeline(orm, 'Article.related#2,2')).toEqual(['LINK [2,2] [1, )']);
+  });
+
+  it('follows a link both of whose ends get another key in one flush', async () => {
+    const orm = await start();
+    const em = orm.em.fork();
+    const article = em.create(Article, { id: 1, text: 'a', views: 0 });
+    const tag = em.create(Tag, { id: 1, text: 'a' });
+    article.tags.add(tag);
+    await em.flush();
+    article.id = 2;
+    tag.id = 3;
+    await em.flush();
+
+    expect(await timeline(orm, 'Article.tags#2,3')).toEqual(['LINK [2,3] [1, )']);
+  });
+
+  it('follows the cascade below a row that moves to a parent which the same flush deletes', async () => {
+    const orm = await start();
+    const em = orm.em.fork();
+    const [from, to] = [1, 2].map(id => em.create(Article, { id, text: 'a', views: 0 }));
+    const comment = em.create(Comment, { text: 'question', article: from! });
+    em.create(Comment, { text: 'answer', article: from!, answers: comment });
+    await em.flush();
+    comment.article = to!;
+    em.remove(to!);
+    await em.flush();
+
+    expect(await orm.em.fork().count(Comment)).toBe(0);
+    expect(await timeline(orm, 'Comment#2')).toEqual([
+      'INSERT [2,"answer",1,1] [0, 1)',
+      'DELETE [2,"answer",1,1] [1, )',
+    ]);
+  });
+
+  it.skipIf(db.name === 'postgresql')(
+    'forgets a row that a failed flush inserted and a later one deleted',
+    async () => {
+      const orm = await start(); // not on PostgreSQL, whose transactions end with the first error
+      await furnish(orm.em.fork());
+      const em = orm.em.fork();
+      await em.begin();
+      const article = await em.findOneOrFail(Article, 1);
+      em.create(Note, { text: 'new', article });
+      article.slug = 'b';
+      await expect(em.flush()).rejects.toThrow('UNIQUE');
+      em.clear();
+      em.remove(await em.findOneOrFail(Note, { text: 'new' }));
+      await em.commit();
+
+      expect(await timeline(orm, 'Note#3')).toEqual([]);
+    },
+  );
+
+  it.skipIf(db.name === 'postgresql')(
+    'inserts a row that a failed flush inserted and a later one changed',
+    async () => {
+      const orm = await start(); // not on PostgreSQL, whose transactions end with the first error
+      await furnish(orm.em.fork());
+      const em = orm.em.fork();
+      await em.begin();
+      const article = await em.findOneOrFail(Article, 1);
+      em.create(Note, { text: 'new', article });
+      article.slug = 'b';
+      await expect(em.flush()).rejects.toThrow('UNIQUE');
+      em.clear();
+      (await em.findOneOrFail(Note, { text: 'new' })).text = 'changed';
+      await em.commit();
+
+      expect(await timeline(orm, 'Note#3')).toEqual(['INSERT [3,"changed",1] [1, )']);
+    },
+  );
+
+  it('inserts a row whose key was deleted in vain before', async () => {
+    const orm = await start();
+    const em = orm.em.fork();
+    await em.begin();
+    em.remove(em.getReference(Tag, 7));
+    await em.flush();
+    em.create(Tag, { id: 7, text: 'a' });
+    await em.commit();
+
+    expect(await timeline(orm, 'Tag#7')).toEqual(['INSERT [7,"a"] [0, )']);
+  });
+
+  it('keeps the last committed state of a row without history that one transaction changes and deletes', async () => {
+    const orm = await start();
+    await orm.em.getConnection().execute(`insert into tag (id, text) values (7, 'committed')`);
+    const em = orm.em.fork();
+    await em.begin();
+    const tag = await em.findOneOrFail(Tag, 7);
+    tag.text = 'never committed';
+    await em.flush();
+    em.remove(tag);
+    await em.commit();
+
+    expect(await timeline(orm, 'Tag#7')).toEqual(['DELETE [7,"committed"] [0, )']);
+  });
+});
