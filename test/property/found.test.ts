@@ -113,18 +113,4 @@ describeEachDatabase('found by random programs', db => {
 
     expect(await timeline(orm, 'Tag#7')).toEqual(['INSERT [7,"a"] [0, )']);
   });
-
-  it('keeps the last committed state of a row without history that one transaction changes and deletes', async () => {
-    const orm = await start();
-    await orm.em.getConnection().execute(`insert into tag (id, text) values (7, 'committed')`);
-    const em = orm.em.fork();
-    await em.begin();
-    const tag = await em.findOneOrFail(Tag, 7);
-    tag.text = 'never committed';
-    await em.flush();
-    em.remove(tag);
-    await em.commit();
-
-    expect(await timeline(orm, 'Tag#7')).toEqual(['DELETE [7,"committed"] [0, )']);
-  });
 });

@@ -48,7 +48,9 @@ async function attempt(em: EntityManager, step: Step, run: Run): Promise<void> {
   try {
     await perform(em, step, run);
   } catch (error) {
-    run.errors.push(`${step.do}: ${(error as Error).name}: ${(error as Error).message}`);
+    // the first line: the others print the entity, which has `versions` on one of the two ORMs
+    const [message] = (error as Error).message.split('\n');
+    run.errors.push(`${step.do}: ${(error as Error).name}: ${message}`);
     em.clear();
   }
 }

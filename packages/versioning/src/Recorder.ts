@@ -16,6 +16,7 @@ import { ambientContext, mergeContexts, ownContext } from './context.ts';
 import { VersioningError } from './errors.ts';
 import { takeFlushCaller } from './internals/flushCallers.ts';
 import type { Leaving, ReplacedUnseen } from './model/Leaving.ts';
+import type { Frame } from './model/Touched.ts';
 import type { VersioningContext } from './model/VersioningContext.ts';
 import type { VersioningModel } from './model/VersioningModel.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -52,6 +53,7 @@ export class Recorder implements EventSubscriber {
   readonly #states = new WeakMap<TransactionHandle, TransactionState>();
   readonly #contextOf: (() => VersioningContext | undefined) | undefined;
   readonly #prepare: boolean;
+  readonly #isAlive = (frame: Frame): boolean => this.#tree.isAlive(frame);
 
   constructor(model: VersioningModel, store: Store, platform: Platform, options: ResolvedOptions) {
     this.#model = model;
@@ -79,6 +81,8 @@ export class Recorder implements EventSubscriber {
     const transaction = em.getTransactionContext<TransactionHandle>();
     const state = transaction ? this.#stateOf(transaction) : new TransactionState();
     state.frame = transaction ?? state;
+    // what an earlier flush created before it failed has its keys by now
+    this.#reader.resolve(state, false);
     flush.leaving = this.#readNew(uow, flush, state);
     this.#reader.readExtraUpdates(uow, state);
     flush.unseen = this.#reader.readCollections(uow, state);
@@ -183,7 +187,7 @@ export class Recorder implements EventSubscriber {
     if (leaving.length > 0 || unseen.length > 0) {
       const { touched, frame } = state!;
       const connection = await connectionOf(em, transaction, this.#prepare);
-      await this.#survey.run({ connection, touched, frame }, leaving, unseen);
+      await this.#survey.run({ connection, touched, frame, isAlive: this.#isAlive }, leaving, unseen);
     }
   }
 
@@ -195,7 +199,7 @@ export class Recorder implements EventSubscriber {
 
   async #write(em: EntityManager, root: TransactionHandle, state: TransactionState): Promise<void> {
     this.#reader.resolve(state, true);
-    const touched = state.touched.counting(frame => this.#tree.isAlive(frame));
+    const touched = state.touched.counting(this.#isAlive);
     if (touched.tables.size === 0) {
       return;
     }

@@ -10,7 +10,7 @@ import {
 } from '@mikro-orm/core';
 import { metaOf, snapshotOf } from '../internals/entityState.ts';
 import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
-import type { KeyValues } from '../model/Touched.ts';
+import type { Frame, KeyValues, TouchedRows } from '../model/Touched.ts';
 import type { LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
 import { databaseValues, keyOf, snapshotKey } from './keys.ts';
 import type { TransactionState } from './TransactionState.ts';
@@ -95,7 +95,7 @@ export class ChangeReader {
       const key = snapshot && snapshotKey(snapshot, meta.getPrimaryProps(), this.#platform);
       if (history && key) {
         // an entity without a snapshot is a new one, and has a change set
-        state.touched.rowsOf(history.table.name).addKey(key, false, state.frame);
+        state.touched.rowsOf(history.table.name).addKey(key, 'changed', state.frame);
         state.stale.add(entity);
       }
     }
@@ -138,14 +138,14 @@ export class ChangeReader {
       if (entry.kind === 'row') {
         const key = keyOf(entry.entity, entry.meta, this.#platform);
         if (key) {
-          state.touched.rowsOf(entry.history.table.name).addKey(key, true, entry.frame);
+          state.touched.rowsOf(entry.history.table.name).addKey(key, 'created', entry.frame);
         }
         return !key && !final;
       }
       const owner = this.#endKey(entry.owner, entry.link.owner);
       const target = this.#endKey(entry.target, entry.link.target);
       if (owner && target) {
-        state.touched.rowsOf(entry.link.table.name).addKey([...owner, ...target], false, entry.frame);
+        addLink(state.touched.rowsOf(entry.link.table.name), entry.link, [...owner, ...target], entry.frame);
       }
       return !(owner && target) && !final;
     });
@@ -176,7 +176,7 @@ export class ChangeReader {
       return;
     }
     if (history) {
-      state.touched.rowsOf(history.table.name).addKey(key, false, state.frame);
+      state.touched.rowsOf(history.table.name).addKey(key, isDelete(changeSet) ? 'left' : 'changed', state.frame);
     }
     if (isDelete(changeSet)) {
       leaving.push({ meta, key });
@@ -185,7 +185,7 @@ export class ChangeReader {
       if (movedTo && String(movedTo) !== String(key)) {
         leaving.push({ meta, key, movedTo });
         if (history) {
-          state.touched.rowsOf(history.table.name).addKey(movedTo, true, state.frame);
+          state.touched.rowsOf(history.table.name).addKey(movedTo, 'created', state.frame);
         }
       }
     }
@@ -210,7 +210,7 @@ export class ChangeReader {
     const snapshot = (originalEntity ?? snapshotOf(entity)) as Record<string, unknown> | undefined;
     const before = snapshot && snapshotKey(snapshot, ends, this.#platform);
     if (before) {
-      state.touched.rowsOf(link.table.name).addKey(before, false, state.frame);
+      addLink(state.touched.rowsOf(link.table.name), link, before, state.frame);
     }
     const [owner, target] = ends.map(prop => {
       const value = (entity as Record<string, unknown>)[prop.name];
@@ -229,8 +229,7 @@ export class ChangeReader {
     const key = keyOf(owner, metaOf(owner), this.#platform);
     if (snapshot === undefined && key) {
       // what was there before is unknown: every open span of this end is looked at
-      const rows = state.touched.rowsOf(link.table.name);
-      (property.owner ? rows.owners : rows.targets).set(String(key), key);
+      state.touched.rowsOf(link.table.name).addLinks(property.owner ? 'owner' : 'target', key, false);
     }
     const before = new Set(snapshot);
     const after = new Set(items);
@@ -245,6 +244,15 @@ export class ChangeReader {
           : { kind: 'link', link, owner: item, target: owner, frame },
       );
     }
+  }
+}
+
+/** Touches one link, whose order is known to the database alone. */
+function addLink(rows: TouchedRows, link: LinkHistory, ends: KeyValues, frame: Frame): void {
+  if (link.table.key.length > ends.length) {
+    rows.addLinks('both', ends, true);
+  } else {
+    rows.addKey(ends, 'changed', frame);
   }
 }
 

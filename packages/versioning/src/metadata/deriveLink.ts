@@ -72,14 +72,14 @@ function deriveLink(
       properties: end === 'owner' ? ['owner', 'target', 'endTransactionId'] : ['target', 'endTransactionId'],
     });
   }
-  const { state, carried } = addExtraColumns(pivot, property, version, context);
+  const { order, state, carried } = addExtraColumns(pivot, property, version, context);
   const table: HistoryTable = {
     name,
     kind: 'link',
     live: qualified(pivot, platform),
     history: qualified(version, platform),
-    key: [...ownerColumns, ...targetColumns],
-    ownerColumns: ownerColumns.length,
+    key: [...ownerColumns, ...targetColumns, ...order],
+    ends: { owner: ownerColumns, target: targetColumns },
     state,
     carried,
   };
@@ -97,19 +97,22 @@ function addExtraColumns(
   property: EntityProperty,
   version: EntityMetadata,
   context: DeriveContext,
-): { state: Column[]; carried: Column[] } {
+): { order: Column[]; state: Column[]; carried: Column[] } {
   const ends = new Set([...property.joinColumns, ...property.inverseJoinColumns]);
   const extra = pivot.props.filter(prop => hasColumns(prop) && !prop.fieldNames.every(column => ends.has(column)));
+  const order: Column[] = [];
   const state: Column[] = [];
   const carried: Column[] = [];
   for (const prop of extra) {
     const name = version.properties[prop.name] ? `${prop.name}Column` : prop.name;
     add(version, copyProperty(prop, name, version, context.platform));
-    // a generated pivot's only own key is its order; a user's pivot entity has a surrogate key there
-    const surrogate = prop.primary && prop.autoincrement && !isGenerated(pivot);
-    (surrogate ? carried : state).push(...columnsOf(prop, context.platform));
+    const ownKey = prop.primary && prop.autoincrement;
+    // a generated pivot's only own key is its order, which tells apart links that were added twice; a user's pivot entity
+    // has a surrogate key there
+    const columns = ownKey ? (isGenerated(pivot) ? order : carried) : state;
+    columns.push(...columnsOf(prop, context.platform));
   }
-  return { state, carried };
+  return { order, state, carried };
 }
 
 /** Whether MikroORM made the pivot entity up itself: it names it by its table. */

@@ -90,7 +90,6 @@ export function deriveVersion(marked: MarkedEntity, context: DeriveContext): Der
     live: qualified(live, context.platform),
     history: qualified(version, context.platform),
     key,
-    ownerColumns: 0,
     state,
     carried: [],
   };

@@ -20,10 +20,10 @@ export interface HistoryTable {
   readonly live: string;
   /** Quoted, schema-qualified name of the history table. */
   readonly history: string;
-  /** Identifies a row among the live rows. For links the owner's columns first, then the target's. */
+  /** Identifies a row among the live rows. For links the owner's columns, the target's, and the order's where it is fixed. */
   readonly key: readonly Column[];
-  /** How many of the key's columns belong to the link's owner; 0 for rows. */
-  readonly ownerColumns: number;
+  /** Links only: the key's columns of each end. */
+  readonly ends?: { readonly owner: readonly Column[]; readonly target: readonly Column[] };
   /** Everything else that is versioned: what a change is looked for in. */
   readonly state: readonly Column[];
   /** Copied, but no change by itself: the surrogate key of a pivot entity, which orders its links. */

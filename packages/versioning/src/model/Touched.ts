@@ -1,54 +1,80 @@
 /** Values of a key in the database's own representation, in the order of the key's columns. */
 export type KeyValues = readonly unknown[];
 
-/** One touched row. `born` is true when the transaction itself created it. */
+/** One touched row. `born` is true when the transaction itself created it, as far as a row without history tells. */
 export interface TouchedKey {
   readonly values: KeyValues;
   readonly born: boolean;
 }
 
+/**
+ * What a flush does to a row. Only a row that it changes is sure to have existed: a deletion may find nothing to delete,
+ * and one that existed without a version leaves an image.
+ */
+export type Touch = 'created' | 'changed' | 'left';
+
 /** The transaction or savepoint in which a row was touched. What a savepoint touched does not count once it is rolled back. */
 export type Frame = object;
 
-interface Touch {
-  readonly frame: Frame;
-  readonly born: boolean;
+/** Which columns of a link are known: those of one end, or of both where the order is part of the key. */
+export type LinkPart = 'owner' | 'target' | 'both';
+
+/** Links that have these values in a part of their key. */
+export interface TouchedLinks {
+  readonly part: LinkPart;
+  /** Whether live links count as well, besides the open spans: where the transaction gave them this key. */
+  readonly live: boolean;
+  readonly values: readonly KeyValues[];
 }
 
 /** The rows of one history table that a transaction may have changed. */
 export class TouchedRows {
-  readonly #keys = new Map<string, { readonly values: KeyValues; readonly touches: Touch[] }>();
-  /** Links only: every open span of these owners is looked at. */
-  readonly owners = new Map<string, KeyValues>();
-  /** Links only: every open span of these targets is looked at. */
-  readonly targets = new Map<string, KeyValues>();
+  readonly #keys = new Map<
+    string,
+    { readonly values: KeyValues; readonly touches: { frame: Frame; touch: Touch }[] }
+  >();
+  readonly #links = new Map<
+    string,
+    { readonly part: LinkPart; readonly live: boolean; readonly values: Map<string, KeyValues> }
+  >();
 
-  /** The first touch says whether the row is new: one that existed stays so, whatever the transaction does to it later. */
-  addKey(values: KeyValues, born: boolean, frame: Frame): void {
+  addKey(values: KeyValues, touch: Touch, frame: Frame): void {
     const serialized = serializeKey(values);
     const known = this.#keys.get(serialized);
     if (!known) {
-      this.#keys.set(serialized, { values, touches: [{ frame, born }] });
+      this.#keys.set(serialized, { values, touches: [{ frame, touch }] });
     } else if (known.touches.at(-1)!.frame !== frame) {
-      known.touches.push({ frame, born });
+      known.touches.push({ frame, touch });
     }
   }
 
-  /** The keys that were touched outside of rolled-back savepoints. */
+  addLinks(part: LinkPart, values: KeyValues, live: boolean): void {
+    const id = `${part} ${live}`;
+    const links = this.#links.get(id) ?? { part, live, values: new Map<string, KeyValues>() };
+    this.#links.set(id, links);
+    links.values.set(serializeKey(values), values);
+  }
+
+  /** The keys that were touched outside of rolled-back savepoints. The first touch says whether the row is new. */
   keys(isAlive: (frame: Frame) => boolean): TouchedKey[] {
     const keys: TouchedKey[] = [];
     for (const { values, touches } of this.#keys.values()) {
       const first = touches.find(({ frame }) => isAlive(frame));
       if (first) {
-        keys.push({ values, born: first.born });
+        keys.push({ values, born: first.touch !== 'changed' });
       }
     }
     return keys;
   }
 
-  /** Whether the transaction itself created the row, as far as is known. */
-  isBorn(values: KeyValues): boolean {
-    return this.#keys.get(serializeKey(values))?.touches[0]!.born ?? false;
+  links(): TouchedLinks[] {
+    return [...this.#links.values()].map(({ part, live, values }) => ({ part, live, values: [...values.values()] }));
+  }
+
+  /** Whether the transaction itself created the row. */
+  isCreated(values: KeyValues, isAlive: (frame: Frame) => boolean): boolean {
+    const touches = this.#keys.get(serializeKey(values))?.touches ?? [];
+    return touches.find(({ frame }) => isAlive(frame))?.touch === 'created';
   }
 }
 
@@ -71,12 +97,8 @@ export class Touched {
   counting(isAlive: (frame: Frame) => boolean): TouchedTables {
     const tables = new Map<string, TouchedTable>();
     for (const [name, rows] of this.tables) {
-      const table = {
-        keys: rows.keys(isAlive),
-        owners: [...rows.owners.values()],
-        targets: [...rows.targets.values()],
-      };
-      if (table.keys.length + table.owners.length + table.targets.length > 0) {
+      const table = { keys: rows.keys(isAlive), links: rows.links() };
+      if (table.keys.length + table.links.length > 0) {
         tables.set(name, table);
       }
     }
@@ -87,8 +109,7 @@ export class Touched {
 /** What the store compares of one history table. */
 export interface TouchedTable {
   readonly keys: readonly TouchedKey[];
-  readonly owners: readonly KeyValues[];
-  readonly targets: readonly KeyValues[];
+  readonly links: readonly TouchedLinks[];
 }
 
 /** What the store compares, by `HistoryTable.name`. */

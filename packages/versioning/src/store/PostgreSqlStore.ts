@@ -3,7 +3,7 @@ import { Operation } from '../model/Operation.ts';
 import type { KeyValues, TouchedTable, TouchedTables } from '../model/Touched.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
 import type { Dependent } from '../model/VersioningModel.ts';
-import { copiedColumns, keyMatches, quote, sameKey } from './sql.ts';
+import { copiedColumns, keyMatches, linkColumns, quote, sameKey } from './sql.ts';
 import type { Connection, LiveTable, Store } from './Store.ts';
 import type { TransactionColumns } from './transactionColumns.ts';
 
@@ -141,27 +141,25 @@ export class PostgreSqlStore implements Store {
   }
 
   #keys(prefix: string, table: HistoryTable, rows: TouchedTable, params: unknown[]): string {
-    const columns = table.key.map((_, i) => `k${i}`).join(', ');
+    const keyNames = table.key.map((_, i) => `k${i}`).join(', ');
     if (table.kind === 'row') {
       params.push(JSON.stringify(rows.keys.map(({ values, born }) => ({ ...record(values), born }))));
       return (
-        `${prefix}_keys as materialized (select ${columns}, bool_and(born) as born ` +
-        `from ${recordset(table.key, ', born boolean')} group by ${columns})`
+        `${prefix}_keys as materialized (select ${keyNames}, bool_and(born) as born ` +
+        `from ${recordset(table.key, ', born boolean')} group by ${keyNames})`
       );
     }
-    const selects = [`select ${columns} from ${recordset(table.key)}`];
+    const selects = [`select ${keyNames} from ${recordset(table.key)}`];
     params.push(json(rows.keys.map(({ values }) => values)));
-    const ends = [
-      [table.key.slice(0, table.ownerColumns), rows.owners],
-      [table.key.slice(table.ownerColumns), rows.targets],
-    ] as const;
-    for (const [end, values] of ends) {
-      if (values.length > 0) {
-        const on = end.map((column, i) => `v.${quote(column.name)} = k.k${i}`).join(' and ');
-        const key = table.key.map(column => `v.${quote(column.name)}`).join(', ');
-        selects.push(
-          `select ${key} from ${recordset(end)} join ${table.history} v on ${on} and v.${this.#columns.endTransactionId} = ${this.#openEnd}`,
-        );
+    for (const { part, live, values } of rows.links) {
+      const columns = linkColumns(table, part);
+      const select = (alias: string, from: string, more: string) =>
+        `select ${table.key.map(column => `${alias}.${quote(column.name)}`).join(', ')} from ${recordset(columns)} ` +
+        `join ${from} ${alias} on ${columns.map((column, i) => `${alias}.${quote(column.name)} = k.k${i}`).join(' and ')}${more}`;
+      selects.push(select('v', table.history, ` and v.${this.#columns.endTransactionId} = ${this.#openEnd}`));
+      params.push(json(values));
+      if (live) {
+        selects.push(select('l', table.live, ''));
         params.push(json(values));
       }
     }

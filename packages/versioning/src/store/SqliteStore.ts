@@ -3,7 +3,7 @@ import { Operation } from '../model/Operation.ts';
 import type { KeyValues, TouchedTable, TouchedTables } from '../model/Touched.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
 import type { Dependent } from '../model/VersioningModel.ts';
-import { copiedColumns, keyMatches, quote, sameKey } from './sql.ts';
+import { copiedColumns, keyMatches, linkColumns, quote, sameKey } from './sql.ts';
 import type { Connection, LiveTable, Store } from './Store.ts';
 import type { TransactionColumns } from './transactionColumns.ts';
 
@@ -229,17 +229,15 @@ export class SqliteStore implements Store {
     const columns = table.key.map((_, i) => `k${i}`).join(', ');
     const selects = [`select ${columns} from ${keySource(table.key)}`];
     const params: unknown[] = [JSON.stringify(keys.map(({ values }) => values))];
-    const ends = [
-      [table.key.slice(0, table.ownerColumns), rows.owners],
-      [table.key.slice(table.ownerColumns), rows.targets],
-    ] as const;
-    for (const [end, values] of ends) {
-      if (values.length > 0) {
-        const on = end.map((column, i) => `v.${quote(column.name)} = k.k${i}`).join(' and ');
-        const key = table.key.map(column => `v.${quote(column.name)}`).join(', ');
-        selects.push(
-          `select ${key} from ${keySource(end)} cross join ${table.history} v on ${on} and v.${this.#columns.endTransactionId} = ${this.#openEnd}`,
-        );
+    for (const { part, live, values } of rows.links) {
+      const ends = linkColumns(table, part);
+      const select = (alias: string, from: string, more: string) =>
+        `select ${table.key.map(column => `${alias}.${quote(column.name)}`).join(', ')} from ${keySource(ends)} ` +
+        `cross join ${from} ${alias} on ${ends.map((column, i) => `${alias}.${quote(column.name)} = k.k${i}`).join(' and ')}${more}`;
+      selects.push(select('v', table.history, ` and v.${this.#columns.endTransactionId} = ${this.#openEnd}`));
+      params.push(JSON.stringify(values));
+      if (live) {
+        selects.push(select('l', table.live, ''));
         params.push(JSON.stringify(values));
       }
     }

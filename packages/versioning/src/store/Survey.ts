@@ -3,7 +3,7 @@ import { qualified } from '../metadata/deriveVersion.ts';
 import { columnsOf } from '../metadata/properties.ts';
 import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
 import { serializeKey, type Frame, type KeyValues, type Touched } from '../model/Touched.ts';
-import type { Dependent, LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
+import type { Dependent, VersioningModel } from '../model/VersioningModel.ts';
 import type { Connection, LiveTable, Store } from './Store.ts';
 
 /** What a survey works with: the transaction's connection, and where to put what it finds. */
@@ -11,6 +11,8 @@ export interface SurveyTarget {
   readonly connection: Connection;
   readonly touched: Touched;
   readonly frame: Frame;
+  /** Whether a savepoint's touches still count. */
+  readonly isAlive: (frame: Frame) => boolean;
 }
 
 /**
@@ -37,7 +39,7 @@ export class Survey {
       const next: Leaving[] = [];
       for (const [meta, group] of groupByRoot(level, visited)) {
         await this.#keepImages(into, meta, group);
-        await this.#touchLinks(into, meta, group);
+        this.#touchLinks(into, meta, group);
         for (const dependent of this.#model.dependents.get(meta.class) ?? []) {
           next.push(...(await this.#findDependent(into, meta, dependent, group)));
         }
@@ -57,7 +59,7 @@ export class Survey {
   }
 
   async #keepImages(
-    { connection, touched, frame }: SurveyTarget,
+    { connection, touched, frame, isAlive }: SurveyTarget,
     meta: EntityMetadata,
     group: readonly Leaving[],
   ): Promise<void> {
@@ -66,46 +68,32 @@ export class Survey {
       return;
     }
     const rows = touched.rowsOf(history.table.name);
-    const keys = group.map(({ key }) => key).filter(key => !rows.isBorn(key));
+    const keys = group.map(({ key }) => key).filter(key => !rows.isCreated(key, isAlive));
     if (keys.length > 0 && (await this.#store.keepImages(connection, history.table, keys)) > 0) {
       touched.images = true;
     }
     for (const { key, movedTo } of group) {
-      rows.addKey(key, false, frame);
+      rows.addKey(key, 'left', frame);
       if (movedTo) {
-        rows.addKey(movedTo, true, frame);
+        rows.addKey(movedTo, 'created', frame);
       }
     }
   }
 
-  async #touchLinks(
-    { connection, touched, frame }: SurveyTarget,
-    meta: EntityMetadata,
-    group: readonly Leaving[],
-  ): Promise<void> {
+  #touchLinks({ touched }: SurveyTarget, meta: EntityMetadata, group: readonly Leaving[]): void {
     for (const link of this.#model.links) {
       const rows = touched.rowsOf(link.table.name);
-      for (const end of ['owner', 'target'] as const) {
-        if (link[end].root.class !== meta.class) {
-          continue;
-        }
-        for (const { key } of group) {
-          (end === 'owner' ? rows.owners : rows.targets).set(serializeKey(key), key);
-        }
-        for (const { key, movedTo } of group.filter(each => each.movedTo)) {
-          for (const old of await this.#findLinks(connection, link, end, key)) {
-            const at = end === 'owner' ? 0 : link.table.ownerColumns;
-            rows.addKey([...old.slice(0, at), ...movedTo!, ...old.slice(at + key.length)], false, frame);
+      for (const part of ['owner', 'target'] as const) {
+        if (link[part].root.class === meta.class) {
+          for (const { key, movedTo } of group) {
+            rows.addLinks(part, key, false);
+            if (movedTo) {
+              rows.addLinks(part, movedTo, true);
+            }
           }
         }
       }
     }
-  }
-
-  #findLinks(connection: Connection, link: LinkHistory, end: 'owner' | 'target', key: KeyValues): Promise<KeyValues[]> {
-    const { table } = link;
-    const columns = end === 'owner' ? table.key.slice(0, table.ownerColumns) : table.key.slice(table.ownerColumns);
-    return this.#store.findBy(connection, { name: table.live, key: table.key }, columns, [key]);
   }
 
   async #findDependent(
@@ -122,7 +110,7 @@ export class Survey {
     const found: Leaving[] = [];
     const touch = (key: KeyValues) => {
       if (history) {
-        touched.rowsOf(history.table.name).addKey(key, false, frame);
+        touched.rowsOf(history.table.name).addKey(key, 'changed', frame);
       }
     };
     if (deleted.length > 0) {
