@@ -3,6 +3,7 @@ import {
   ErrorCode,
   loadHistory,
   Operation,
+  revert,
   Versioning,
   versionOf,
   VersionTransaction,
@@ -186,11 +187,43 @@ describeEachDatabase('reading versions', db => {
     article.name = 'Changed';
     await em.flush();
     expect(article.versions.isInitialized()).toBe(false);
+    expect(() => stale!.isCurrent).toThrow(expect.objectContaining({ code: ErrorCode.NOT_LOADED }));
     await em.populate(article, ['versions']);
     expect(article.versions.map(version => version.name)).toEqual(['Other', 'Changed']);
-    expect(article.versions[0] === stale).toBe(false);
+    expect(article.versions[0] === stale).toBe(true);
     expect(article.versions[0]!.isCurrent).toBe(false);
     expect(article.versions[0]!.next === article.versions[1]).toBe(true);
+  });
+
+  it('a transaction leaves the manager around it able to flush and to load the versions anew', async () => {
+    const em = orm.em.fork();
+    const article = await em.findOneOrFail(Article, 2, { populate: ['versions'] });
+    await em.transactional(async inner => {
+      (await inner.findOneOrFail(Article, 2)).name = 'inner';
+    });
+    await em.populate(article, ['versions'], { refresh: true });
+    expect(article.versions.map(version => [version.name, version.isCurrent])).toEqual([
+      ['Other', false],
+      ['inner', true],
+    ]);
+    article.name = 'outer';
+    await em.flush();
+    expect(await countVersions(article)).toBe(3);
+  });
+
+  it('versions are asked for in the transaction that is open', async () => {
+    const em = orm.em.fork();
+    const article = await em.findOneOrFail(Article, 2, { populate: ['versions'] });
+    const [version] = article.versions.getItems();
+    await em.transactional(async inner => {
+      await loadHistory(version!);
+      expect(await version!.changesetWithLinks()).toMatchObject({ name: [null, 'Other'] });
+      expect(await countVersions(article)).toBe(1);
+      (await inner.findOneOrFail(Article, 2)).name = 'x';
+      await inner.flush();
+      await revert(version!);
+    });
+    expect((await orm.em.fork().findOneOrFail(Article, 2)).name).toBe('Other');
   });
 
   it('a new entity has no stale empty list of versions after its flush', async () => {

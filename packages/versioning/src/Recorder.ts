@@ -12,7 +12,7 @@ import { ChangeReader } from './capture/changes.ts';
 import { LastSubscriber } from './capture/LastSubscriber.ts';
 import { TransactionState } from './capture/TransactionState.ts';
 import { TransactionTree, type TransactionHandle } from './capture/TransactionTree.ts';
-import { ambientContext, mergeContexts, ownContext } from './context.ts';
+import { ambientContext, checkContext, mergeContexts, ownContext } from './context.ts';
 import { VersioningError } from './errors.ts';
 import { takeFlushCaller } from './internals/flushCallers.ts';
 import type { Leaving, ReplacedUnseen } from './model/Leaving.ts';
@@ -51,6 +51,8 @@ export class Recorder implements EventSubscriber {
   readonly #tree = new TransactionTree();
   readonly #flushes = new WeakMap<UnitOfWork, Flush>();
   readonly #states = new WeakMap<TransactionHandle, TransactionState>();
+  /** Root transactions whose commit is under way: what is flushed now is written at once. */
+  readonly #committing = new WeakSet<TransactionHandle>();
   readonly #contextOf: (() => VersioningContext | undefined) | undefined;
   readonly #prepare: boolean;
   readonly #isAlive = (frame: Frame): boolean => this.#tree.isAlive(frame);
@@ -68,7 +70,7 @@ export class Recorder implements EventSubscriber {
     LastSubscriber.ensure(this, em.getEventManager(), args => this.#readFlush(args));
     const caller = takeFlushCaller(uow);
     const ambient = caller ? (caller.value as VersioningContext) : ambientContext();
-    const context = mergeContexts(this.#contextOf?.(), ambient, ownContext(em as EntityManager));
+    const context = mergeContexts(checkContext(this.#contextOf?.()), ambient, ownContext(em as EntityManager));
     this.#flushes.set(uow, { context, seen: new Set(), state: undefined, leaving: [], unseen: [] });
   }
 
@@ -130,7 +132,7 @@ export class Recorder implements EventSubscriber {
     const state = this.#stateOf(transaction);
     this.#finish(uow, flush, state);
     const root = this.#tree.root(transaction);
-    if (!this.#tree.isObserved(root) || state.written !== undefined) {
+    if (!this.#tree.isObserved(root) || this.#committing.has(root)) {
       // nobody will tell of this transaction's commit, or it is under way already
       await this.#write(em as EntityManager, root, state);
       forgetLoadedVersions(em as EntityManager, state.stale, this.#model);
@@ -139,6 +141,9 @@ export class Recorder implements EventSubscriber {
 
   async beforeTransactionCommit({ em, uow, transaction }: TransactionEventArgs): Promise<void> {
     const handle = transaction as TransactionHandle;
+    if (this.#tree.root(handle) === handle) {
+      this.#committing.add(handle);
+    }
     const state = this.#states.get(handle);
     const flush = uow && this.#flushes.get(uow);
     if (flush?.state && uow) {

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EntityManager } from '@mikro-orm/core';
+import { VersioningError } from './errors.ts';
 import type { VersioningContext } from './model/VersioningContext.ts';
 
 const storage = new AsyncLocalStorage<VersioningContext>();
@@ -16,12 +17,12 @@ export const versioning = {
    *     await versioning.run({ actor: user.id, reason: 'import' }, () => importArticles(em));
    */
   run<Result>(context: VersioningContext, fn: () => Result): Result {
-    return storage.run({ ...storage.getStore(), ...context }, fn);
+    return storage.run(mergeContexts(storage.getStore(), checkContext(context)), fn);
   },
 
   /** Sets the context of one EntityManager and of the forks it makes later. It wins over `run`, key by key. */
   set(em: EntityManager, context: VersioningContext): void {
-    em.setFilterParams(PARAMS, { ...em.getFilterParams(PARAMS), ...context });
+    em.setFilterParams(PARAMS, { ...mergeContexts(ownContext(em), checkContext(context)) });
   },
 
   /** What a flush of this manager would record now. */
@@ -29,6 +30,46 @@ export const versioning = {
     return mergeContexts(ambientContext(), ownContext(em));
   },
 } as const;
+
+/**
+ * The context as it is stored: text for actor and reason, whose numbers become text, and what JSON can hold for meta.
+ * Throws a `VersioningError` for anything else, before it could fail a commit.
+ */
+export function checkContext(context: VersioningContext | undefined): VersioningContext {
+  for (const key of Object.keys(context ?? {})) {
+    if (!['actor', 'reason', 'meta'].includes(key)) {
+      throw VersioningError.invalidContext(key, 'anything', 'It has actor, reason and meta.');
+    }
+  }
+  const { actor, reason, meta } = context ?? {};
+  return { actor: asText('actor', actor), reason: asText('reason', reason), meta: asJson(meta) };
+}
+
+function asText(key: string, value: unknown): string | null | undefined {
+  if (value === undefined || value === null || typeof value === 'string') {
+    return value;
+  }
+  if (typeof value === 'number' || typeof value === 'bigint') {
+    return String(value);
+  }
+  throw VersioningError.invalidContext(key, `a value of type ${typeof value}`, 'Give it a text or a number.');
+}
+
+function asJson(meta: VersioningContext['meta']): VersioningContext['meta'] {
+  if (meta === undefined || meta === null) {
+    return meta;
+  }
+  try {
+    // a copy, which later changes don't reach
+    return JSON.parse(JSON.stringify(meta)) as Record<string, unknown>;
+  } catch (error) {
+    throw VersioningError.invalidContext(
+      'meta',
+      `what JSON can't hold (${(error as Error).message})`,
+      'Give it plain data.',
+    );
+  }
+}
 
 /** The context that `versioning.run` set for the calling function. */
 export function ambientContext(): VersioningContext {

@@ -13,6 +13,8 @@ export const ErrorCode = Object.freeze({
   MISSING_TABLE: 'VERSIONING_MISSING_TABLE',
   NO_SUCH_VERSION: 'VERSIONING_NO_SUCH_VERSION',
   TARGET_GONE: 'VERSIONING_TARGET_GONE',
+  INVALID_CONTEXT: 'VERSIONING_INVALID_CONTEXT',
+  SERIALIZATION: 'VERSIONING_SERIALIZATION',
 } as const);
 
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
@@ -62,6 +64,20 @@ export class VersioningError extends Error {
     );
   }
 
+  static notDiscovered(entity: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.UNKNOWN_PROPERTY,
+      `${entity}, listed in Versioning.with({ entities }), is not among the entities of MikroORM.init(). Add it there.`,
+    );
+  }
+
+  static sameColumn(option: string, other: string, column: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NAME_COLLISION,
+      `Versioning.with({ columns }) names ${option} and ${other} both '${column}'. Give them different names.`,
+    );
+  }
+
   static nameCollision(entity: string, property: string): VersioningError {
     return new VersioningError(
       ErrorCode.NAME_COLLISION,
@@ -98,6 +114,13 @@ export class VersioningError extends Error {
     return new VersioningError(ErrorCode.NOT_LOADED, `${subject} is not loaded. Load it first: ${load}.`);
   }
 
+  static unloadedChange(entity: string, property: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NOT_LOADED,
+      `${entity}.${property} was changed without having been loaded, so what it was before is not known. Load it before changing it: em.findOne() without 'fields', or populate: ['${property}'].`,
+    );
+  }
+
   static notManaged(entity: string): VersioningError {
     return new VersioningError(
       ErrorCode.NOT_LOADED,
@@ -124,6 +147,20 @@ export class VersioningError extends Error {
       ErrorCode.MISSING_TABLE,
       `The history could not be written, since the table ${table} does not exist; the transaction was not committed. Create it: npx mikro-orm migration:create && npx mikro-orm migration:up (or npx mikro-orm schema:update --run).`,
       { cause },
+    );
+  }
+
+  static serializationConflict(tables: readonly string[]): VersioningError {
+    return new VersioningError(
+      ErrorCode.SERIALIZATION,
+      `Another transaction deleted a row that this one inserted again under the same key, in ${tables.join(', ')}; nothing was committed. Run the transaction again.`,
+    );
+  }
+
+  static invalidContext(key: string, found: string, expected: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.INVALID_CONTEXT,
+      `The context of a transaction can't have ${found} as its ${key}. ${expected}`,
     );
   }
 

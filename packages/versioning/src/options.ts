@@ -70,6 +70,13 @@ const ENTITY_OPTIONS = ['exclude', 'tableName', 'rename', 'versionsProperty'];
 export function resolveOptions(options: VersioningOptions): ResolvedOptions {
   refuseUnknown('Versioning.with()', options, OPTIONS);
   refuseUnknown('Versioning.with({ columns })', options.columns ?? {}, Object.keys(DEFAULT_COLUMNS));
+  const columns = Object.entries({ ...DEFAULT_COLUMNS, ...options.columns });
+  for (const [i, [option, column]] of columns.entries()) {
+    const other = columns.slice(i + 1).find(([, each]) => each === column);
+    if (other) {
+      throw VersioningError.sameColumn(option, other[0], column);
+    }
+  }
   const type = options.transactionIdType ?? 'bigint';
   if (type !== 'bigint' && type !== 'integer') {
     throw VersioningError.unknownOption('Versioning.with({ transactionIdType })', String(type), ['bigint', 'integer']);

@@ -10,7 +10,7 @@ import {
 } from '@mikro-orm/core';
 import { metaOf, snapshotOf } from '../internals/entityState.ts';
 import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
-import type { Frame, KeyValues, TouchedRows } from '../model/Touched.ts';
+import { serializeKey, type Frame, type KeyValues, type TouchedRows } from '../model/Touched.ts';
 import type { LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
 import { databaseValues, keyOf, snapshotKey } from './keys.ts';
 import type { TransactionState } from './TransactionState.ts';
@@ -171,24 +171,43 @@ export class ChangeReader {
       }
       return;
     }
+    if (isDelete(changeSet)) {
+      this.#readDeletion(changeSet, state, leaving);
+      return;
+    }
     const key = this.#oldKey(changeSet);
     if (!key) {
       return;
     }
     if (history) {
-      state.touched.rowsOf(history.table.name).addKey(key, isDelete(changeSet) ? 'left' : 'changed', state.frame);
+      state.touched.rowsOf(history.table.name).addKey(key, 'changed', state.frame);
     }
-    if (isDelete(changeSet)) {
-      leaving.push({ meta, key });
-    } else if (meta.primaryKeys.some(name => name in changeSet.payload)) {
-      const movedTo = keyOf(entity, meta, this.#platform);
-      if (movedTo && String(movedTo) !== String(key)) {
-        leaving.push({ meta, key, movedTo });
-        if (history) {
-          state.touched.rowsOf(history.table.name).addKey(movedTo, 'created', state.frame);
-        }
+    const movedTo = meta.primaryKeys.some(name => name in changeSet.payload) && keyOf(entity, meta, this.#platform);
+    if (movedTo && serializeKey(movedTo) !== serializeKey(key)) {
+      leaving.push({ meta, key, movedTo });
+    } else if (this.#changesReferenced(changeSet)) {
+      leaving.push({ meta, key, stays: true });
+    }
+  }
+
+  /** MikroORM deletes by the key that the entity has now, also where it was changed after it was loaded. */
+  #readDeletion(changeSet: ChangeSet<object>, state: TransactionState, leaving: Leaving[]): void {
+    const { entity, meta } = changeSet;
+    const history = this.#model.rows.get(meta.root.class);
+    const keys = [this.#oldKey(changeSet), keyOf(entity, meta, this.#platform)].filter(key => key !== undefined);
+    for (const key of new Map(keys.map(each => [serializeKey(each), each])).values()) {
+      if (history) {
+        state.touched.rowsOf(history.table.name).addKey(key, 'left', state.frame);
       }
+      leaving.push({ meta, key });
     }
+  }
+
+  /** Whether a property changed, other than the key, that children refer to. */
+  #changesReferenced({ meta, payload }: ChangeSet<object>): boolean {
+    return (this.#model.dependents.get(meta.root.class) ?? []).some(({ referencedProperties }) =>
+      referencedProperties.some(name => name in payload && !meta.primaryKeys.includes(name as never)),
+    );
   }
 
   #oldKey({ entity, meta, originalEntity }: ChangeSet<object>): KeyValues | undefined {

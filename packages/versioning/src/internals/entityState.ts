@@ -1,4 +1,4 @@
-import { helper, type EntityManager, type EntityMetadata } from '@mikro-orm/core';
+import { helper, TransactionContext, type EntityManager, type EntityMetadata } from '@mikro-orm/core';
 
 /*
  * Internals of MikroORM leaned on: what `helper(entity)`, exported and marked `@internal`, knows of an entity.
@@ -13,6 +13,22 @@ export function isEntity(value: unknown): value is object {
 /** Metadata of the entity's class. */
 export function metaOf(entity: object): EntityMetadata {
   return helper(entity).__meta as unknown as EntityMetadata;
+}
+
+/**
+ * The manager to ask about the entity: inside of `em.transactional()` that of the transaction, since another one would
+ * wait for it, or not be part of it. `undefined` for a new entity that was never flushed.
+ */
+export function currentManagerOf(entity: object): EntityManager | undefined {
+  const own = managerOf(entity);
+  const ambient = own && TransactionContext.getEntityManager(own.name);
+  return ambient && ambient.getDriver() === own.getDriver() ? ambient : own;
+}
+
+/** Metadata of the entity's class in its own MikroORM instance: another one may share the class. */
+export function ownMetaOf(entity: object): EntityMetadata {
+  const meta = metaOf(entity);
+  return (managerOf(entity)?.getMetadata().find(meta.class) as EntityMetadata | undefined) ?? meta;
 }
 
 /** The manager that the entity belongs to; `undefined` for a new one that was never flushed. */
@@ -33,6 +49,14 @@ export function isLoaded(entity: object): boolean {
 /** Names of the properties that were loaded; a partial load leaves some out. */
 export function loadedProperties(entity: object): ReadonlySet<string> {
   return helper(entity).__loadedProperties;
+}
+
+/** Makes a loaded entity a reference again, in every manager that holds it: the next query that finds it loads it anew. */
+export function markStale(entity: object, em: EntityManager): void {
+  const wrapped = helper(entity);
+  wrapped.__initialized = false;
+  // MikroORM writes what a reference holds, unless it equals the snapshot in this very form
+  wrapped.__originalEntityData = em.getComparator().prepareEntity(entity as never);
 }
 
 /** Whether the entity is in an identity map. */

@@ -25,6 +25,7 @@ export function findDependents(
         property: prop.name,
         columns: prop.joinColumns,
         referenced: prop.referencedColumnNames,
+        referencedProperties: prop.referencedPKs as string[],
         cascades: prop.deleteRule === 'cascade',
       });
       all.set(parent, list);

@@ -73,12 +73,7 @@ export function findMarked(storage: MetadataStorage, options: ResolvedOptions): 
     const name = (target as { name: string }).name;
     checkEntityOptions(name, entityOptions);
     if (!storage.has(target as never)) {
-      throw VersioningError.unknownProperty(
-        'Versioning.with()',
-        name,
-        [],
-        'entities: it is not among the entities of MikroORM.init()',
-      );
+      throw VersioningError.notDiscovered(name);
     }
     listed.set(target, entityOptions);
   }

@@ -27,6 +27,8 @@ export interface Dependent {
   /** The child's foreign key columns, and the columns of the parent that they refer to. */
   readonly columns: readonly string[];
   readonly referenced: readonly string[];
+  /** The parent's properties of those columns. */
+  readonly referencedProperties: readonly string[];
   /** Whether a deletion of the parent deletes the child, so that the child's own dependents follow. */
   readonly cascades: boolean;
 }

@@ -7,7 +7,7 @@ import { changesetOf, changesetWithLinksOf, type AnyVersion } from './changesets
 /** Gives every version its computed members. The metadata room derives the classes; here they learn to read themselves. */
 export function defineAccessors(): void {
   const getters: Record<string, (version: AnyVersion & { endTransaction: unknown }) => unknown> = {
-    isCurrent: version => version.endTransaction === null,
+    isCurrent: version => loaded(version).endTransaction === null,
     isDeleted: version => version.operationType === Operation.DELETE,
     index: indexOf,
     number: version => indexOf(version) + 1,
@@ -29,10 +29,21 @@ export function defineAccessors(): void {
   });
 }
 
+/** The version itself; one that a flush has made out of date must be loaded again first. */
+function loaded<Version extends object>(version: Version): Version {
+  if (!isLoaded(version)) {
+    throw VersioningError.notLoaded(
+      `${metaOf(version).className}#${String(primaryKeyOf(version))}`,
+      'await loadHistory(version)',
+    );
+  }
+  return version;
+}
+
 /** How many versions come before, counted along `previous`. */
 function indexOf(version: AnyVersion): number {
   let index = 0;
-  for (let { previous } = version; previous !== null; { previous } = previous) {
+  for (let { previous } = loaded(version); previous !== null; { previous } = previous) {
     if (!isLoaded(previous)) {
       throw VersioningError.notLoaded(
         `The history before ${metaOf(version).className}#${String(primaryKeyOf(version))}`,

@@ -1,5 +1,12 @@
 import type { EntityManager, EntityMetadata } from '@mikro-orm/core';
-import { isLoaded, loadedProperties, managerOf, metaOf, primaryKeyOf } from '../internals/entityState.ts';
+import {
+  currentManagerOf,
+  isLoaded,
+  loadedProperties,
+  managerOf,
+  ownMetaOf,
+  primaryKeyOf,
+} from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
 import type { Changeset } from '../model/Version.ts';
@@ -15,7 +22,7 @@ export interface AnyVersion {
 
 /** What changed from the previous version to this one; see `Version.changeset`. */
 export function changesetOf(version: AnyVersion): Changeset {
-  const meta = metaOf(version);
+  const meta = ownMetaOf(version);
   const em = managerOf(version)!;
   const info = versionInfos.get(meta)!;
   requireLoaded(version, info);
@@ -38,9 +45,9 @@ export function changesetOf(version: AnyVersion): Changeset {
 
 /** The changeset and, for each many-to-many relation that changed, the keys before and after. */
 export async function changesetWithLinksOf(version: AnyVersion): Promise<Changeset> {
-  const meta = metaOf(version);
+  const meta = ownMetaOf(version);
   const info = versionInfos.get(meta)!;
-  const em = managerOf(version)!;
+  const em = currentManagerOf(version)!;
   const changes: Record<string, Changeset[string]> = { ...changesetOf(version) };
   const key = info.live.primaryKeys.map(name => {
     const property = info.properties.find(each => each.live === name)!;
@@ -68,8 +75,8 @@ export async function changesetWithLinksOf(version: AnyVersion): Promise<Changes
 }
 
 /** Whether every versioned property was loaded; a partial load must not show up as a change to `null`. */
-function requireLoaded(version: AnyVersion, info: VersionInfo): void {
-  const name = metaOf(version).className;
+export function requireLoaded(version: object, info: VersionInfo): void {
+  const name = ownMetaOf(version).className;
   const key = String(primaryKeyOf(version));
   if (!isLoaded(version)) {
     throw VersioningError.notLoaded(
@@ -91,7 +98,7 @@ function listNonNull(
   info: VersionInfo,
   pair: (value: unknown) => readonly [unknown, unknown],
 ): Changeset {
-  const meta = metaOf(version);
+  const meta = ownMetaOf(version);
   const entries = info.properties.map(({ name, value }) => [name, shown(version, value, meta)] as const);
   return Object.fromEntries(entries.filter(([, value]) => value !== null).map(([name, value]) => [name, pair(value)]));
 }

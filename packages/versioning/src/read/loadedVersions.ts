@@ -1,12 +1,12 @@
 import { Collection, type EntityManager, type EntityMetadata } from '@mikro-orm/core';
-import { isManaged, keyOrValue, metaOf, primaryKeyOf } from '../internals/entityState.ts';
+import { isManaged, keyOrValue, markStale, metaOf, primaryKeyOf } from '../internals/entityState.ts';
 import { versionInfos } from '../metadata/versionClass.ts';
 import { serializeKey } from '../model/Touched.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 
 /**
  * After a commit, what was loaded of the changed rows' history is out of date: `versions` counts as not loaded again,
- * and the managed versions of those rows are let go, so that the next load gives new ones.
+ * and the loaded versions of those rows as references, which the next query that finds them loads anew.
  */
 export function forgetLoadedVersions(em: EntityManager, entities: ReadonlySet<object>, model: VersioningModel): void {
   const loaded = loadedVersionClasses(em, model);
@@ -30,7 +30,7 @@ export function forgetLoadedVersions(em: EntityManager, entities: ReadonlySet<ob
   for (const version of loaded) {
     for (const instance of uow.getIdentityMap().getStore(version).values()) {
       if (ids.has(identify(version, liveKeyOf(instance)))) {
-        uow.unsetIdentity(instance);
+        markStale(instance, em);
       }
     }
   }

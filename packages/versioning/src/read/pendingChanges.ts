@@ -6,7 +6,8 @@ import {
   type EntityProperty,
   type FromEntityType,
 } from '@mikro-orm/core';
-import { managerOf, primaryKeyOf, snapshotOf } from '../internals/entityState.ts';
+import { VersioningError } from '../errors.ts';
+import { loadedProperties, managerOf, primaryKeyOf, snapshotOf } from '../internals/entityState.ts';
 import type { VersionInfo } from '../metadata/versionClass.ts';
 import type { Changeset } from '../model/Version.ts';
 import { rootProperty, shownValue } from './shownValue.ts';
@@ -18,7 +19,8 @@ import { requireVersioned } from './versions.ts';
  * Relations appear with their keys (`null` while the database has not given one), many-to-many collections with the
  * keys before and after; what a collection held before is `null` where it was never loaded.
  *
- * Throws a `VersioningError` for an entity that is not versioned.
+ * Throws a `VersioningError` for an entity that is not versioned, and for a property that was changed without having been
+ * loaded.
  */
 export function changeset<Entity extends object>(entity: Entity): Changeset<FromEntityType<Entity>> {
   const info = requireVersioned(entity);
@@ -27,7 +29,13 @@ export function changeset<Entity extends object>(entity: Entity): Changeset<From
 
 /** Whether the next flush would record a version of this entity. A changed collection alone makes none. */
 export function isModified(entity: object): boolean {
-  return Object.keys(changedColumns(entity, requireVersioned(entity))).length > 0;
+  const info = requireVersioned(entity);
+  const em = managerOf(entity);
+  if (!em || !snapshotOf(entity) || isRemoved(entity)) {
+    return true;
+  }
+  const names = info.properties.map(property => property.live);
+  return changedNames(entity, em, info.live).some(name => names.includes(name));
 }
 
 function changedColumns(entity: object, info: VersionInfo): Pairs {
@@ -36,22 +44,53 @@ function changedColumns(entity: object, info: VersionInfo): Pairs {
   const snapshot = snapshotOf(entity);
   const names = info.properties.map(property => property.live);
   const values = entity as Record<string, unknown>;
-  const removed = isRemoved(entity);
-  if (removed || !snapshot || !em) {
-    const entries = names
-      .map(name => [name, shown(values[name], name, meta)] as const)
-      .filter(([, value]) => value !== null);
-    return Object.fromEntries(entries.map(([name, value]) => [name, removed ? [value, null] : [null, value]]));
+  if (!snapshot || !em) {
+    return listNonNull(names, values, meta, value => [null, value]);
   }
-  const comparator = em.getComparator();
-  const diff = comparator.diffEntities(meta.class, snapshot as never, comparator.prepareEntity(entity as never));
-  const changed = new Set(Object.keys(diff).map(name => rootProperty(meta.properties[name as never]!, meta).name));
   const before = restoreSnapshot(em, meta, snapshot);
+  if (isRemoved(entity)) {
+    return listNonNull(names, before, meta, value => [value, null]);
+  }
   return Object.fromEntries(
-    names
-      .filter(name => changed.has(name))
-      .map(name => [name, [shown(before[name], name, meta), shown(values[name], name, meta)]]),
+    changedNames(entity, em, meta)
+      .filter(name => names.includes(name))
+      .map(name => [name, [oldValue(entity, name, before, meta), shown(values[name], name, meta)]]),
   );
+}
+
+/** Names of the properties that differ from what was loaded, in the entity's order. */
+function changedNames(entity: object, em: EntityManager, meta: EntityMetadata): string[] {
+  const comparator = em.getComparator();
+  const current = comparator.prepareEntity(entity as never);
+  const diff = comparator.diffEntities(meta.class, snapshotOf(entity) as never, current);
+  const changed = new Set(Object.keys(diff).map(name => rootProperty(meta.properties[name as never]!, meta).name));
+  return meta.props.map(prop => prop.name).filter(name => changed.has(name));
+}
+
+/** What the property was. Throws a `VersioningError` where it was changed without having been loaded. */
+function oldValue(entity: object, name: string, before: Record<string, unknown>, meta: EntityMetadata): unknown {
+  const known = before[name] !== undefined || loadedProperties(entity).has(name);
+  if (!known && !isPartLoaded(entity, name, meta)) {
+    throw VersioningError.unloadedChange(meta.className, name);
+  }
+  return shown(before[name], name, meta);
+}
+
+/** Whether the snapshot knows the property, or a part of it where it is an embeddable, as `null` say. */
+function isPartLoaded(entity: object, name: string, meta: EntityMetadata): boolean {
+  return Object.keys(snapshotOf(entity)!).some(
+    part => meta.properties[part as never] && rootProperty(meta.properties[part as never]!, meta).name === name,
+  );
+}
+
+function listNonNull(
+  names: readonly string[],
+  values: Record<string, unknown>,
+  meta: EntityMetadata,
+  pair: (value: unknown) => readonly [unknown, unknown],
+): Pairs {
+  const entries = names.map(name => [name, shown(values[name], name, meta)] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== null).map(([name, value]) => [name, pair(value)]));
 }
 
 type Pairs = Record<string, readonly [old: unknown, new: unknown]>;

@@ -1,5 +1,5 @@
 import type { EntityManager, EntityName, FilterQuery } from '@mikro-orm/core';
-import { isEntity, keyOrValue, managerOf, metaOf } from '../internals/entityState.ts';
+import { currentManagerOf, isEntity, keyOrValue, metaOf, ownMetaOf } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { classOf } from '../metadata/marks.ts';
 import { versionClassOf, versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
@@ -33,13 +33,13 @@ export async function countVersions(entity: object): Promise<number> {
  */
 export async function loadHistory<Given extends AnyVersion | readonly AnyVersion[]>(versions: Given): Promise<Given> {
   const list = (Array.isArray(versions) ? versions : [versions]) as object[];
-  const groups = Map.groupBy(list, version => metaOf(version));
+  const groups = Map.groupBy(list, version => ownMetaOf(version));
   for (const [meta, group] of groups) {
     const info = versionInfos.get(meta);
     if (!info) {
       throw VersioningError.notVersioned(meta.className);
     }
-    const em = managerOf(group[0]!)!;
+    const em = currentManagerOf(group[0]!)!;
     const keys = new Map(group.map(version => [JSON.stringify(versionKey(version, info)), versionKey(version, info)]));
     const conditions = [...keys.values()].map(key => keyCondition(info, key));
     await em.find(meta.class, { $or: conditions } as FilterQuery<object>, { orderBy: { versionId: 'asc' } as never });
@@ -49,7 +49,7 @@ export async function loadHistory<Given extends AnyVersion | readonly AnyVersion
 
 /** What is known of the versions of an entity. Throws a `VersioningError` where there are none. */
 export function requireVersioned(entity: object): VersionInfo {
-  const meta = isEntity(entity) ? metaOf(entity) : undefined;
+  const meta = isEntity(entity) ? ownMetaOf(entity) : undefined;
   const info = meta && versionInfos.get(meta);
   if (!info || entity instanceof VersionBase) {
     throw VersioningError.notVersioned(meta?.className ?? entity.constructor.name);
@@ -58,7 +58,7 @@ export function requireVersioned(entity: object): VersionInfo {
 }
 
 export function requireManaged(entity: object): EntityManager {
-  const em = managerOf(entity);
+  const em = currentManagerOf(entity);
   if (!em) {
     throw VersioningError.notManaged(metaOf(entity).className);
   }

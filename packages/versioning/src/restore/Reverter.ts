@@ -1,12 +1,13 @@
 import {
   FlushMode,
   ReferenceKind,
+  ScalarReference,
   type Collection,
   type EntityManager,
   type EntityMetadata,
   type EntityProperty,
 } from '@mikro-orm/core';
-import { isEntity, keyOrValue, metaOf } from '../internals/entityState.ts';
+import { isEntity, keyOrValue, metaOf, ownMetaOf } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
@@ -33,7 +34,7 @@ export class Reverter {
 
   /** Returns the live entity, or `null` when the version is a DELETE and the row is removed. */
   async revert(version: object, relations: RelationTree, path = ''): Promise<object | null> {
-    const info = versionInfos.get(metaOf(version))!;
+    const info = versionInfos.get(ownMetaOf(version))!;
     const key = versionKey(version, info);
     const id = identify(info.live, key);
     const visited = this.#visited.get(id);
@@ -68,7 +69,7 @@ export class Reverter {
 
   async #findLive(meta: EntityMetadata, key: Values): Promise<object | null> {
     const removed = [...this.#em.getUnitOfWork().getRemoveStack()].find(
-      entity => metaOf(entity) === meta && identify(meta, entity) === identify(meta, key),
+      entity => metaOf(entity).class === meta.class && identify(meta, entity) === identify(meta, key),
     );
     return removed ?? this.#em.findOne<Values>(meta.class, key, { flushMode: FlushMode.COMMIT, filters: false });
   }
@@ -208,6 +209,9 @@ function stateOf(version: object, info: VersionInfo): Values {
 function copyValue(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) {
     return value;
+  }
+  if (ScalarReference.isScalarReference(value)) {
+    return new ScalarReference(copyValue(value.unwrap()) as never);
   }
   if (value instanceof Date) {
     return new Date(value);

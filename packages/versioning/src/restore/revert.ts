@@ -1,8 +1,9 @@
 import { FlushMode, type AutoPath, type EntityManager, type FromEntityType } from '@mikro-orm/core';
-import { isEntity, isLoaded, metaOf } from '../internals/entityState.ts';
+import { isEntity, metaOf, ownMetaOf } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
 import type { AnyVersion } from '../model/Version.ts';
+import { requireLoaded } from '../read/changesets.ts';
 import { countVersions, isVersion, keyCondition, liveKey, requireManaged, requireVersioned } from '../read/versions.ts';
 import { readRelationPaths } from './relationPaths.ts';
 import { Reverter } from './Reverter.ts';
@@ -53,11 +54,9 @@ export async function revert(
 
 async function revertVersion(version: object, options: RevertOptions): Promise<object | null> {
   const em = requireManaged(version);
-  const info = versionInfos.get(metaOf(version))!;
+  const info = versionInfos.get(ownMetaOf(version))!;
   const relations = readRelationPaths(options.relations ?? [], info.live, em);
-  if (!isLoaded(version)) {
-    throw VersioningError.notLoaded(info.version.className, 'await em.refresh(version)');
-  }
+  requireLoaded(version, info);
   const { transaction } = version as { transaction: { id: number } };
   return new Reverter(em, transaction.id).revert(version, relations);
 }

@@ -1,3 +1,4 @@
+import { VersioningError } from '../errors.ts';
 import { IMAGE, type Column, type HistoryColumns, type HistoryTable } from '../model/HistoryTable.ts';
 import { Operation } from '../model/Operation.ts';
 import type { KeyValues, TouchedTable, TouchedTables } from '../model/Touched.ts';
@@ -9,7 +10,7 @@ import type { TransactionColumns } from './transactionColumns.ts';
 
 /**
  * History on PostgreSQL: whatever a transaction touched, one statement compares and writes it all. Each touched table
- * contributes these common table expressions (`t0_keys` and so on for the first table):
+ * contributes these common table expressions (`__versioning_0_keys` and so on for the first table):
  *
  *     keys     the touched keys
  *     changed  keys whose live row differs from the open version, by image (`*<>`), with that version
@@ -54,25 +55,29 @@ export class PostgreSqlStore implements Store {
     const params: unknown[] = [];
     const parts = this.#touchedTables(touched);
     parts.forEach(([table, rows], i) => {
-      expressions.push(this.#keys(`t${i}`, table, rows, params));
-      expressions.push(this.#changed(`t${i}`, table, touched.images));
+      expressions.push(this.#keys(`${PREFIX}${i}`, table, rows, params));
+      expressions.push(this.#changed(`${PREFIX}${i}`, table, touched.images));
     });
     expressions.push(this.#insertTransaction(parts, context, params));
     parts.forEach(([table], i) => {
-      expressions.push(...this.#writes(`t${i}`, table, touched.images));
+      expressions.push(...this.#writes(`${PREFIX}${i}`, table, touched.images));
     });
-    const [row] = await connection.rows<{ id: string | number }>(
-      `with ${expressions.join(',\n')}\nselect ${this.#transaction.id} as id from tx`,
+    const conflicts = parts.map((_, i) => `exists (select 1 from ${PREFIX}${i}_changed where conflict)`);
+    const [row] = await connection.rows<{ id: string | number | null; conflict: boolean }>(
+      `with ${expressions.join(',\n')}\nselect (select ${this.#transaction.id} from ${TX}) as id, ${conflicts.join(' or ')} as conflict`,
       params,
     );
-    return row === undefined ? undefined : Number(row.id);
+    if (row!.conflict) {
+      throw VersioningError.serializationConflict(parts.map(([{ name }]) => name));
+    }
+    return row!.id === null ? undefined : Number(row!.id);
   }
 
   async withdraw(connection: Connection, touched: TouchedTables, transaction: number): Promise<void> {
     const { transactionId, endTransactionId, operationType } = this.#columns;
     for (const [table, rows] of this.#touchedTables(touched)) {
       const params: unknown[] = [];
-      const keys = this.#keys('t0', table, rows, params);
+      const keys = this.#keys(`${PREFIX}0`, table, rows, params);
       if (table.kind === 'row') {
         // a DELETE version without a predecessor was an image; it becomes one again
         await connection.run(
@@ -84,7 +89,7 @@ export class PostgreSqlStore implements Store {
       }
       await connection.run(
         `with ${keys}, gone as (delete from ${table.history} where ${transactionId} = ?) ` +
-          `update ${table.history} v set ${endTransactionId} = ${this.#openEnd} from t0_keys k ` +
+          `update ${table.history} v set ${endTransactionId} = ${this.#openEnd} from ${PREFIX}0_keys k ` +
           `where ${keyMatches(table, 'v')} and v.${endTransactionId} = ?`,
         [...params, transaction, transaction],
       );
@@ -102,6 +107,13 @@ export class PostgreSqlStore implements Store {
         `(select 1 from ${table.history} v where ${keyMatches(table, 'v')} and v.${endTransactionId} in (${this.#openEnd}, ${IMAGE}))`,
       [json(keys)],
     );
+  }
+
+  async lock(connection: Connection, table: LiveTable, keys: readonly KeyValues[]): Promise<void> {
+    const on = table.key.map((column, i) => `p.${quote(column.name)} = k.k${i}`).join(' and ');
+    await connection.rows(`select 1 from ${recordset(table.key)} join ${table.name} p on ${on} for update of p`, [
+      json(keys),
+    ]);
   }
 
   async findChildren(
@@ -189,8 +201,9 @@ export class PostgreSqlStore implements Store {
         : `case when not (${present}) then v.${versionId} is not null when v.${versionId} is null then true else ${differs} end`;
     const operation = table.kind === 'row' ? `, v.${operationType} as operation` : '';
     return (
-      `${prefix}_changed as materialized (select k.*, v.${versionId} as version, v.${transactionId} as since${operation}, ${present} as present ` +
-      `from ${prefix}_keys k ${lookUp('left join', table, table.live, 'l')} ${version} where ${condition})`
+      `${prefix}_changed as materialized (select k.*, v.${versionId} as version, v.${transactionId} as since${operation}, ${present} as present, coalesce(l.${ROWS} > 1, false) as conflict ` +
+      `from ${prefix}_keys k ${lookUp('left join', table, table.live, 'l', 'true', `, count(*) over () as ${ROWS}`)} ${version} ` +
+      `where l.${ROWS} > 1 or ${condition})`
     );
   }
 
@@ -200,11 +213,11 @@ export class PostgreSqlStore implements Store {
     params: unknown[],
   ): string {
     const { table, id, issuedAt, actor, reason, meta, changed } = this.#transaction;
-    const exists = parts.map((_, i) => `exists (select 1 from t${i}_changed)`);
+    const exists = parts.map((_, i) => `exists (select 1 from ${PREFIX}${i}_changed)`);
     const names = parts.map(([{ name }], i) => `case when ${exists[i]} then ${literal(name)} end`);
     params.push(context.actor ?? null, context.reason ?? null, context.meta ? JSON.stringify(context.meta) : null);
     return (
-      `tx as (insert into ${table} (${issuedAt}, ${actor}, ${reason}, ${meta}, ${changed}) ` +
+      `${TX} as (insert into ${table} (${issuedAt}, ${actor}, ${reason}, ${meta}, ${changed}) ` +
       `select date_trunc('milliseconds', clock_timestamp()), ?::text, ?::text, ?::jsonb, ` +
       `to_jsonb(array_remove(array[${names.join(', ')}]::text[], null)) where ${exists.join(' or ')} returning ${id})`
     );
@@ -212,18 +225,18 @@ export class PostgreSqlStore implements Store {
 
   #writes(prefix: string, table: HistoryTable, images: boolean): string[] {
     const { versionId, transactionId, endTransactionId, operationType } = this.#columns;
-    const tx = `tx.${this.#transaction.id}`;
+    const tx = `${TX}.${this.#transaction.id}`;
     const copied = copiedColumns(table);
     const target = [...copied, transactionId, endTransactionId];
     const live = [...copied.map(column => `l.${column}`), tx, String(this.#openEnd)];
     const writes = [
-      `${prefix}_closed as (update ${table.history} v set ${endTransactionId} = ${tx} from ${prefix}_changed c, tx ` +
+      `${prefix}_closed as (update ${table.history} v set ${endTransactionId} = ${tx} from ${prefix}_changed c, ${TX} ` +
         `where v.${versionId} = c.version and c.since <> ${IMAGE})`,
     ];
     if (table.kind === 'link') {
       writes.push(
         `${prefix}_written as (insert into ${table.history} (${target.join(', ')}) select ${live.join(', ')} ` +
-          `from ${prefix}_changed k ${lookUp('join', table, table.live, 'l')} cross join tx)`,
+          `from ${prefix}_changed k ${lookUp('join', table, table.live, 'l')} cross join ${TX})`,
       );
       return writes;
     }
@@ -234,9 +247,9 @@ export class PostgreSqlStore implements Store {
     const last = [...copied.map(column => `v.${column}`), tx, String(this.#openEnd), String(Operation.DELETE)];
     writes.push(
       `${prefix}_written as (insert into ${table.history} (${target.join(', ')}) select ${[...live, operation].join(', ')} ` +
-        `from ${prefix}_changed k ${lookUp('join', table, table.live, 'l')} cross join tx)`,
+        `from ${prefix}_changed k ${lookUp('join', table, table.live, 'l')} cross join ${TX})`,
       `${prefix}_deleted as (insert into ${table.history} (${target.join(', ')}) select ${last.join(', ')} ` +
-        `from ${prefix}_changed k join ${table.history} v on v.${versionId} = k.version cross join tx where not k.present)`,
+        `from ${prefix}_changed k join ${table.history} v on v.${versionId} = k.version cross join ${TX} where not k.present)`,
     );
     if (images) {
       writes.push(
@@ -247,12 +260,22 @@ export class PostgreSqlStore implements Store {
   }
 }
 
+/** Begins the names of the expressions, which hide tables of the same name. */
+const PREFIX = '__versioning_';
+const TX = `${PREFIX}tx`;
+
+/**
+ * Counts the live rows of a key. In a snapshot that is older than the transaction's own writes (repeatable read), a row
+ * that another transaction has deleted since is still there beside the new one of the same key.
+ */
+const ROWS = `${PREFIX}rows`;
+
 /**
  * Joins the one row of the key `k`. The limit makes PostgreSQL go through the index for each key: it takes any number of
  * keys for a hundred, and would rather scan a small table, also with the plan that it keeps for when it has grown.
  */
-function lookUp(join: string, table: HistoryTable, from: string, alias: string, condition = 'true'): string {
-  return `${join} lateral (select * from ${from} ${alias} where ${keyMatches(table, alias)} and ${condition} limit 1) ${alias} on true`;
+function lookUp(join: string, table: HistoryTable, from: string, alias: string, condition = 'true', more = ''): string {
+  return `${join} lateral (select *${more} from ${from} ${alias} where ${keyMatches(table, alias)} and ${condition} limit 1) ${alias} on true`;
 }
 
 type Quoted<T> = { readonly [K in keyof T]: string };
@@ -260,14 +283,12 @@ type Quoted<T> = { readonly [K in keyof T]: string };
 /** Whether the live row `l` and the version `v` differ, byte by byte; `jsonb` by value, whatever the scale of its numbers. */
 function rowsDiffer(table: HistoryTable): string {
   const byValue = table.state.filter(column => column.type === 'jsonb');
-  const byImage = table.state.filter(column => column.type !== 'jsonb');
+  // keys may be equal by a collation and yet differ
+  const byImage = [...table.key, ...table.state.filter(column => column.type !== 'jsonb')];
   const list = (alias: string) => byImage.map(column => `${alias}.${quote(column.name)}`).join(', ');
   const conditions = byValue.map(column => `l.${quote(column.name)} is distinct from v.${quote(column.name)}`);
-  if (byImage.length > 0) {
-    // without the casts, PostgreSQL takes the operator apart, column by column
-    conditions.unshift(`row(${list('l')})::record *<> row(${list('v')})::record`);
-  }
-  return conditions.length > 0 ? `(${conditions.join(' or ')})` : 'false';
+  // without the casts, PostgreSQL takes the operator apart, column by column
+  return `(${[`row(${list('l')})::record *<> row(${list('v')})::record`, ...conditions].join(' or ')})`;
 }
 
 /** The JSON parameter `[{ "k0": …, "k1": … }, …]` as rows, cast to the columns' types. */

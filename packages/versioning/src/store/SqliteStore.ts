@@ -110,6 +110,8 @@ export class SqliteStore implements Store {
     );
   }
 
+  async lock(): Promise<void> {}
+
   async findChildren(
     connection: Connection,
     child: LiveTable,
@@ -247,8 +249,10 @@ export class SqliteStore implements Store {
 
 /** Whether the live row `l` and the version `v` differ, whatever collation their columns compare by. */
 function rowsDiffer(table: HistoryTable): string {
-  const conditions = table.state.map(({ name }) => `l.${quote(name)} is not v.${quote(name)} collate binary`);
-  return conditions.length > 0 ? `(${conditions.join(' or ')})` : 'false';
+  const conditions = [...table.key, ...table.state].map(
+    ({ name }) => `l.${quote(name)} is not v.${quote(name)} collate binary`,
+  );
+  return `(${conditions.join(' or ')})`;
 }
 
 /** The JSON parameter `[[k0, k1, …, born], …]` as rows `k`. JSON has no blobs: they travel as hexadecimal text. */
@@ -273,5 +277,5 @@ function selectKey(columns: readonly Column[], alias: string): string {
 }
 
 function isBlob(column: Column): boolean {
-  return column.type.toLowerCase().includes('blob');
+  return /blob|binary|bytea/i.test(column.type);
 }

@@ -34,6 +34,12 @@ export interface Store {
   /** Copies the rows of these keys that have no version yet, before they are gone; says how many. */
   keepImages(connection: Connection, table: HistoryTable, keys: readonly KeyValues[]): Promise<number>;
 
+  /**
+   * Locks these rows before their children are looked up, so that no other transaction adds a child in between. Nothing to
+   * do for a database with a single writer.
+   */
+  lock(connection: Connection, table: LiveTable, keys: readonly KeyValues[]): Promise<void>;
+
   /** Keys of the child rows that refer to these parents. */
   findChildren(
     connection: Connection,

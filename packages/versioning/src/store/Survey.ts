@@ -38,9 +38,18 @@ export class Survey {
     while (level.length > 0) {
       const next: Leaving[] = [];
       for (const [meta, group] of groupByRoot(level, visited)) {
-        await this.#keepImages(into, meta, group);
-        this.#touchLinks(into, meta, group);
-        for (const dependent of this.#model.dependents.get(meta.class) ?? []) {
+        const leaving = group.filter(({ stays }) => !stays);
+        await this.#keepImages(into, meta, leaving);
+        this.#touchLinks(into, meta, leaving);
+        const dependents = this.#model.dependents.get(meta.class) ?? [];
+        if (dependents.length > 0) {
+          await this.#store.lock(
+            into.connection,
+            this.#liveTable(meta),
+            group.map(({ key }) => key),
+          );
+        }
+        for (const dependent of dependents) {
           next.push(...(await this.#findDependent(into, meta, dependent, group)));
         }
       }
@@ -106,17 +115,19 @@ export class Survey {
     const history = this.#model.rows.get(child.class);
     const table = this.#liveTable(child);
     const parentTable = this.#liveTable(parent);
-    const deleted = group.filter(each => !each.movedTo).map(({ key }) => key);
+    const unmoved = group.filter(each => !each.movedTo);
     const found: Leaving[] = [];
     const touch = (key: KeyValues) => {
       if (history) {
         touched.rowsOf(history.table.name).addKey(key, 'changed', frame);
       }
     };
-    if (deleted.length > 0) {
-      const keys = await this.#store.findChildren(connection, table, parentTable, dependent, deleted);
+    for (const rows of [unmoved.filter(each => each.stays), unmoved.filter(each => !each.stays)]) {
+      const parents = rows.map(({ key }) => key);
+      const keys =
+        rows.length > 0 ? await this.#store.findChildren(connection, table, parentTable, dependent, parents) : [];
       keys.forEach(touch);
-      if (cascades) {
+      if (cascades && !rows[0]?.stays) {
         found.push(...keys.map(key => ({ meta: child, key })));
       }
     }
