@@ -68,7 +68,7 @@ function findMirrored(orm: Orm): Mirrored[] {
   const metas = [...orm.getMetadata().getAll().values()];
 
   return metas.flatMap(live => {
-    const version = metas.find(meta => meta.class === versionOf(live.class));
+    const version = metas.find(meta => meta.class === versionClassOf(live));
     const links = live.relations.filter(prop => prop.kind === ReferenceKind.MANY_TO_MANY && prop.owner);
     const tables = links.flatMap(prop => {
       const link = metas.find(meta => meta.className === linkClassName(live, prop));
@@ -88,19 +88,44 @@ function findMirrored(orm: Orm): Mirrored[] {
   });
 }
 
+/** `undefined` for an entity without history. */
+function versionClassOf(live: EntityMetadata): object | undefined {
+  try {
+    return versionOf(live.class);
+  } catch {
+    return undefined;
+  }
+}
+
 function linkClassName(owner: EntityMetadata, { name }: EntityProperty): string {
   return `${owner.className}${name.charAt(0).toUpperCase()}${name.slice(1)}Version`;
+}
+
+/** An inline embeddable has no column; its parts have. */
+function isInlined(prop: EntityProperty): boolean {
+  return prop.kind === ReferenceKind.EMBEDDED && !prop.object && !prop.array;
 }
 
 function mirrored(orm: Orm, live: EntityMetadata, version: EntityMetadata): Mirrored {
   const quote = (column: string) => orm.em.getPlatform().quoteIdentifier(column);
   const own = ['versionId', 'transaction', 'endTransactionId', 'operationType'];
-  const copied = version.props.filter(prop => prop.persist !== false && prop.fieldNames && !own.includes(prop.name));
+  const copied = version.props.filter(
+    prop =>
+      prop.persist !== false &&
+      prop.fieldNames &&
+      prop.columnTypes?.length &&
+      !own.includes(prop.name) &&
+      !isInlined(prop),
+  );
   const types = new Map(copied.flatMap(prop => prop.fieldNames.map((name, i) => [name, prop.columnTypes[i] ?? ''])));
   const column = (name: string) => quote(version.properties[name as never]!['fieldNames'][0]!);
   const key = version.properties['operationType' as never]
     ? live.getPrimaryProps()
-    : [version.properties['owner' as never]!, version.properties['target' as never]!];
+    : [
+        version.properties['owner' as never]!,
+        version.properties['target' as never]!,
+        ...live.getPrimaryProps().filter(prop => !prop.targetMeta),
+      ];
 
   return {
     live: quoted(orm, live),

@@ -92,6 +92,7 @@ export class Recorder implements EventSubscriber {
       this.#flushes.delete(uow);
       return;
     }
+    this.#refuseOtherSchema(em as EntityManager, uow);
     flush.state = state;
     if (transaction) {
       await this.#lookAhead(em as EntityManager, flush, transaction);
@@ -213,6 +214,17 @@ export class Recorder implements EventSubscriber {
       await this.#store.withdraw(connection, touched, state.written);
     }
     state.written = await this.#store.reconcile(connection, touched, state.context);
+  }
+
+  /** A manager, or an entity, with a schema of its own writes to tables that have no history. */
+  #refuseOtherSchema(em: EntityManager, uow: UnitOfWork): void {
+    const configured = em.config.get('schema') ?? em.getPlatform().getDefaultSchemaName();
+    for (const { meta, schema } of uow.getChangeSets()) {
+      const used = schema ?? meta.root.schema ?? em.schema;
+      if (used !== undefined && used !== (meta.root.schema ?? configured) && this.#reader.concerns(meta)) {
+        throw VersioningError.otherSchema(meta.className, used);
+      }
+    }
   }
 
   #nameTouched(uow: UnitOfWork): string {

@@ -1,6 +1,7 @@
 import type { EntityMetadata, MikroORM, Platform } from '@mikro-orm/core';
 import { ambientContext } from './context.ts';
 import { noteFlushCallers } from './internals/flushCallers.ts';
+import { VersioningError } from './errors.ts';
 import { protectHistory, type HistoryPair } from './internals/schemaDiffs.ts';
 import { deriveModel } from './metadata/deriveModel.ts';
 import { dialectOf, type Dialect } from './metadata/dialect.ts';
@@ -33,7 +34,13 @@ export class Versioning {
   }
 }
 
+const registered = new WeakSet<MikroORM>();
+
 function register(orm: MikroORM, options: ResolvedOptions): void {
+  if (registered.has(orm)) {
+    throw VersioningError.registeredTwice();
+  }
+  registered.add(orm);
   const { config } = orm;
   const dialect = dialectOf(config.getPlatform(), options.transactionIdType);
   defineAccessors();

@@ -85,6 +85,13 @@ export class VersioningError extends Error {
     );
   }
 
+  static nameTaken(version: string, property: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NAME_COLLISION,
+      `${version} would have two properties called ${property}. Choose another name with @Versioned({ rename: { … } }).`,
+    );
+  }
+
   static versionsCollision(entity: string, property: string): VersioningError {
     return new VersioningError(
       ErrorCode.NAME_COLLISION,
@@ -171,10 +178,10 @@ export class VersioningError extends Error {
     );
   }
 
-  static notAVersion(entity: string): VersioningError {
+  static notAVersion(entity: string, given = 'revert'): VersioningError {
     return new VersioningError(
       ErrorCode.NO_SUCH_VERSION,
-      `revert() was given a ${entity}, which is not a version. Give it a version, or a number as well: revert(entity, 1).`,
+      `${given}() was given ${entity}, which is not a version. Give it a version${given === 'revert' ? ', or a number as well: revert(entity, 1)' : ''}.`,
     );
   }
 
@@ -182,6 +189,20 @@ export class VersioningError extends Error {
     return new VersioningError(
       ErrorCode.TARGET_GONE,
       `A ${entity} that came later can't be unlinked from ${relation}, since ${entity}.${property} must not be null. Remove or move it first, or leave '${relation}' out of relations.`,
+    );
+  }
+
+  static registeredTwice(): VersioningError {
+    return new VersioningError(
+      ErrorCode.UNSUPPORTED,
+      'Versioning is listed twice in extensions. List it once, with all of its options.',
+    );
+  }
+
+  static otherSchema(entity: string, schema: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.UNSUPPORTED,
+      `${entity} would be written to the schema ${schema} of its EntityManager, where its history is not kept yet; nothing was written. Use the schema of the configuration, or give the entity one.`,
     );
   }
 

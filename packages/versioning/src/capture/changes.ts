@@ -266,7 +266,7 @@ export class ChangeReader {
   }
 }
 
-/** Touches one link, whose order is known to the database alone. */
+/** Touches one link, whose own key, if it has one, is known to the database alone. */
 function addLink(rows: TouchedRows, link: LinkHistory, ends: KeyValues, frame: Frame): void {
   if (link.table.key.length > ends.length) {
     rows.addLinks('both', ends, true);

@@ -10,6 +10,14 @@ export function isEntity(value: unknown): value is object {
   return typeof value === 'object' && value !== null && (helper(value) as object | undefined) !== undefined;
 }
 
+/** What a value is called in an error. */
+export function describe(value: unknown): string {
+  if (isEntity(value)) {
+    return metaOf(value).className;
+  }
+  return typeof value === 'object' && value !== null ? (value.constructor?.name ?? 'an object') : String(value);
+}
+
 /** Metadata of the entity's class. */
 export function metaOf(entity: object): EntityMetadata {
   return helper(entity).__meta as unknown as EntityMetadata;

@@ -88,8 +88,8 @@ export class RelationshipBuilder {
     };
     add(version, { ...key, mapToPk: true, hidden: true, ref: false } as EntityProperty);
     properties.push({ live: prop.name, name, value: keyName(name) });
-    const on = prop.joinColumns.map((column, i) => [prop.referencedColumnNames[i]!, `${OWNER}.${column}`] as const);
-    add(version, this.#asOfToOne(name, target.version, prop.joinColumns[0]!, on, prop.ref));
+    const on = prop.fieldNames.map((column, i) => [prop.referencedColumnNames[i]!, `${OWNER}.${column}`] as const);
+    add(version, this.#asOfToOne(name, target.version, prop.fieldNames[0]!, on, prop.ref));
   }
 
   #addInverseToOne(derived: DerivedVersion, prop: EntityProperty): void {
@@ -98,7 +98,7 @@ export class RelationshipBuilder {
     const child = this.#live(prop);
     const foreignKey = child.properties[prop.mappedBy]!;
     const target = this.#versions.get(child.root.class);
-    const on = foreignKey.joinColumns.map(
+    const on = foreignKey.fieldNames.map(
       (column, i) => [column, `${OWNER}.${foreignKey.referencedColumnNames[i]!}`] as const,
     );
     if (!target && child.compositePK) {
@@ -208,7 +208,7 @@ export class RelationshipBuilder {
       // the children have versions, but not of this foreign key
       return undefined;
     }
-    const on = foreignKey.joinColumns.map((column, i) => [column, foreignKey.referencedColumnNames[i]!] as const);
+    const on = foreignKey.fieldNames.map((column, i) => [column, foreignKey.referencedColumnNames[i]!] as const);
     const quote = (identifier: string) => this.#platform.quoteIdentifier(identifier);
     const item = target?.version ?? this.#live(prop);
     const conditions = on.map(([column, referenced]) => `i.${quote(column)} = o.${quote(referenced)}`);

@@ -23,7 +23,7 @@ export function findDependents(
       list.push({
         child: child.root,
         property: prop.name,
-        columns: prop.joinColumns,
+        columns: prop.fieldNames,
         referenced: prop.referencedColumnNames,
         referencedProperties: prop.referencedPKs as string[],
         cascades: prop.deleteRule === 'cascade',

@@ -72,16 +72,15 @@ function deriveLink(
       properties: end === 'owner' ? ['owner', 'target', 'endTransactionId'] : ['target', 'endTransactionId'],
     });
   }
-  const { order, state, carried } = addExtraColumns(pivot, property, version, context);
+  const { own, state } = addExtraColumns(pivot, property, version, context);
   const table: HistoryTable = {
     name,
     kind: 'link',
     live: qualified(pivot, platform),
     history: qualified(version, platform),
-    key: [...ownerColumns, ...targetColumns, ...order],
+    key: [...ownerColumns, ...targetColumns, ...own],
     ends: { owner: ownerColumns, target: targetColumns },
     state,
-    carried,
   };
   return { table, property, owner, target, pivot, version };
 }
@@ -97,27 +96,19 @@ function addExtraColumns(
   property: EntityProperty,
   version: EntityMetadata,
   context: DeriveContext,
-): { order: Column[]; state: Column[]; carried: Column[] } {
+): { own: Column[]; state: Column[] } {
   const ends = new Set([...property.joinColumns, ...property.inverseJoinColumns]);
   const extra = pivot.props.filter(prop => hasColumns(prop) && !prop.fieldNames.every(column => ends.has(column)));
-  const order: Column[] = [];
+  const own: Column[] = [];
   const state: Column[] = [];
-  const carried: Column[] = [];
   for (const prop of extra) {
     const name = version.properties[prop.name] ? `${prop.name}Column` : prop.name;
     add(version, copyProperty(prop, name, version, context.platform));
-    const ownKey = prop.primary && prop.autoincrement;
-    // a generated pivot's only own key is its order, which tells apart links that were added twice; a user's pivot entity
-    // has a surrogate key there
-    const columns = ownKey ? (isGenerated(pivot) ? order : carried) : state;
+    // a pivot's key of its own, its order or a surrogate, tells apart links of the same ends
+    const columns = prop.primary ? own : state;
     columns.push(...columnsOf(prop, context.platform));
   }
-  return { order, state, carried };
-}
-
-/** Whether MikroORM made the pivot entity up itself: it names it by its table. */
-function isGenerated(pivot: EntityMetadata): boolean {
-  return pivot.className === pivot.tableName || pivot.className.endsWith(`.${pivot.tableName}`);
+  return { own, state };
 }
 
 const linkClasses = new WeakMap<object, Map<string, new () => object>>();

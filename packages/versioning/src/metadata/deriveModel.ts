@@ -16,7 +16,7 @@ import type { Dialect } from './dialect.ts';
 import { findMarked } from './marks.ts';
 import { aliasOf, toOneProperty, type FormulaColumns } from './properties.ts';
 import { RelationshipBuilder } from './RelationshipBuilder.ts';
-import { versionInfos, type VersionInfo } from './versionClass.ts';
+import { noteVersioned, versionInfos, type VersionInfo } from './versionClass.ts';
 
 /**
  * Derives version and link entities from the resolved metadata of the marked entities and adds them to the storage:
@@ -57,6 +57,7 @@ export function deriveModel(
     const info = versionInfo(each, links);
     versionInfos.set(each.version, info);
     versionInfos.set(each.meta, info);
+    noteVersioned(each.meta.class);
   }
   return {
     columns: options.columns,

@@ -1,4 +1,4 @@
-import { EntityMetadata, ReferenceKind, type EntityProperty, type Platform } from '@mikro-orm/core';
+import { EntityMetadata, JsonType, ReferenceKind, type EntityProperty, type Platform } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import type { HistoryTable } from '../model/HistoryTable.ts';
 import type { ResolvedOptions } from '../options.ts';
@@ -48,12 +48,14 @@ const MEMBERS = [
   'previous',
   'next',
   'changeset',
+  'changesetWithLinks',
+  'endTransactionId',
 ];
 
 /** Derives the version entity of a marked entity: its table, its columns, and a version's own members. */
 export function deriveVersion(marked: MarkedEntity, context: DeriveContext): DerivedVersion {
   const { meta: live, options } = marked;
-  refuseUnsupported(live);
+  refuseUnsupported(live, options.tableName ?? live.tableName + context.options.tableSuffix, context.platform);
   checkNames(marked);
   const versionsProperty = options.versionsProperty ?? 'versions';
   const version = emptyVersion(marked, context);
@@ -91,19 +93,21 @@ export function deriveVersion(marked: MarkedEntity, context: DeriveContext): Der
     history: qualified(version, context.platform),
     key,
     state,
-    carried: [],
   };
   return { ...marked, version, table, properties, versionsProperty };
 }
 
 export function add(meta: EntityMetadata, prop: EntityProperty): void {
+  if (meta.properties[prop.name]) {
+    throw VersioningError.nameTaken(meta.className, prop.name);
+  }
   meta.properties[prop.name] = prop;
   meta.propertyOrder.set(prop.name, Object.keys(meta.properties).length);
 }
 
 export function qualified(meta: EntityMetadata, platform: Platform): string {
-  const schema =
-    meta.schema && meta.schema !== '*' && meta.schema !== platform.getDefaultSchemaName() ? meta.schema : undefined;
+  const configured = meta.schema ?? platform.getConfig().get('schema');
+  const schema = configured !== platform.getDefaultSchemaName() ? configured : undefined;
   return platform.quoteIdentifier(schema ? `${schema}.${meta.tableName}` : meta.tableName);
 }
 
@@ -237,7 +241,31 @@ function isLock(prop: EntityProperty): boolean {
   return prop.version === true;
 }
 
-function refuseUnsupported(live: EntityMetadata): void {
+function refuseUnsupported(live: EntityMetadata, version: string, platform: Platform): void {
+  if (live.schema === '*') {
+    throw VersioningError.unsupported(
+      live.className,
+      "has the wildcard schema '*', which is not supported yet",
+      'Give it a schema, or leave it out.',
+    );
+  }
+  if (version.length > platform.getMaxIdentifierLength()) {
+    throw VersioningError.unsupported(
+      live.className,
+      `would have the version table ${version}, a name of ${version.length} characters where the database has ${platform.getMaxIdentifierLength()}`,
+      "Give it a shorter one: @Versioned({ tableName: '…' }).",
+    );
+  }
+  for (const prop of live.getPrimaryProps()) {
+    const { customType } = prop;
+    if (customType instanceof JsonType || customType?.convertToDatabaseValueSQL) {
+      throw VersioningError.unsupported(
+        `${live.className}.${prop.name}`,
+        customType instanceof JsonType ? 'is a key of type JSON' : 'is a key that its type converts in SQL',
+        'Use a key whose value is the one in the database.',
+      );
+    }
+  }
   if (live.root !== live || live.inheritanceType || live.discriminatorColumn) {
     throw VersioningError.unsupported(
       live.className,

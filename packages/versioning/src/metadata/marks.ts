@@ -40,8 +40,9 @@ export function versioned<
   schema: Schema,
   options: SchemaOptions<Excluded, Renamed, VersionsProperty> = {},
 ): VersionedSchema<Schema, Excluded, Renamed, VersionsProperty> {
-  checkEntityOptions(schema.meta.className, options);
-  marks.set(classOf(schema as unknown as EntityReference), options as VersionedOptions);
+  const target = classOf(schema as unknown as EntityReference);
+  checkEntityOptions((target as { name: string }).name, options);
+  marks.set(target, options as VersionedOptions);
   return schema as never;
 }
 
@@ -77,12 +78,25 @@ export function findMarked(storage: MetadataStorage, options: ResolvedOptions): 
     }
     listed.set(target, entityOptions);
   }
+  const pivot = [...storage].find(meta => meta.pivotTable && nearestMark(meta.class, listed));
+  if (pivot) {
+    throw VersioningError.unsupported(
+      pivot.className,
+      'is the pivot entity of a many-to-many relation, which is not supported yet as an entity with versions of its own',
+      'Its links have history through the relation; remove its mark.',
+    );
+  }
   return [...storage]
     .filter(meta => !meta.embeddable && !meta.pivotTable && !meta.virtual && !meta.view && meta.tableName)
     .flatMap(meta => {
       const mark = nearestMark(meta.class, listed);
       return mark ? [{ meta, options: mark }] : [];
     });
+}
+
+/** Whether some mark says that the class, or one that it extends, is versioned; a list in a configuration may say so as well. */
+export function isMarked(target: object): boolean {
+  return nearestMark(target, new Map()) !== undefined;
 }
 
 function nearestMark(target: object | null, listed: Map<object, VersionedOptions>): VersionedOptions | undefined {

@@ -22,6 +22,20 @@ export function versionClassOf(entity: object): Class {
   return versionClass;
 }
 
+const known = new WeakSet<object>();
+let started = false;
+
+/** Notes that some MikroORM instance has versions of the class, by whatever kind of mark. */
+export function noteVersioned(entity: object): void {
+  known.add(entity);
+  started = true;
+}
+
+/** Whether some MikroORM instance has versions of the class, or none has started that could tell. */
+export function mayBeVersioned(entity: object): boolean {
+  return !started || known.has(entity);
+}
+
 /** By the metadata of the version entity and by that of the live one; each MikroORM instance has its own. */
 export const versionInfos = new WeakMap<EntityMetadata, VersionInfo>();
 

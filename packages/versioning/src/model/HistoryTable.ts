@@ -20,14 +20,12 @@ export interface HistoryTable {
   readonly live: string;
   /** Quoted, schema-qualified name of the history table. */
   readonly history: string;
-  /** Identifies a row among the live rows. For links the owner's columns, the target's, and the order's where it is fixed. */
+  /** Identifies a row among the live rows. For links the owner's columns, the target's, and the pivot's own key where it has one. */
   readonly key: readonly Column[];
   /** Links only: the key's columns of each end. */
   readonly ends?: { readonly owner: readonly Column[]; readonly target: readonly Column[] };
   /** Everything else that is versioned: what a change is looked for in. */
   readonly state: readonly Column[];
-  /** Copied, but no change by itself: the surrogate key of a pivot entity, which orders its links. */
-  readonly carried: readonly Column[];
 }
 
 /** Names of the columns that every history table has besides the copied ones. */

@@ -1,8 +1,9 @@
 import type { EntityManager, EntityName, FilterQuery } from '@mikro-orm/core';
-import { currentManagerOf, isEntity, keyOrValue, metaOf, ownMetaOf } from '../internals/entityState.ts';
+import { currentManagerOf, describe, isEntity, keyOrValue, metaOf, ownMetaOf } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
-import { classOf } from '../metadata/marks.ts';
-import { versionClassOf, versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
+import { classOf, isMarked } from '../metadata/marks.ts';
+import { mayBeVersioned, versionClassOf, versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
+import { serializeKey } from '../model/Touched.ts';
 import { VersionBase } from '../model/VersionBase.ts';
 import type { AnyVersion, VersionClass } from '../model/Version.ts';
 import type { EntityReference } from '../options.ts';
@@ -11,9 +12,15 @@ import type { EntityReference } from '../options.ts';
  * The class of an entity's versions, for any of MikroORM's own queries:
  *
  *     await em.find(versionOf(Article), { category: { name: 'News' } }, { orderBy: { transaction: 'desc' } });
+ *
+ * Throws a `VersioningError` for a class that is not versioned.
  */
 export function versionOf<Entity extends EntityName>(entity: Entity): VersionClass<Entity> {
-  return versionClassOf(classOf(entity as unknown as EntityReference)) as unknown as VersionClass<Entity>;
+  const target = classOf(entity as unknown as EntityReference);
+  if (!mayBeVersioned(target) && !isMarked(target)) {
+    throw VersioningError.notVersioned((target as { name: string }).name);
+  }
+  return versionClassOf(target) as unknown as VersionClass<Entity>;
 }
 
 /**
@@ -33,14 +40,20 @@ export async function countVersions(entity: object): Promise<number> {
  */
 export async function loadHistory<Given extends AnyVersion | readonly AnyVersion[]>(versions: Given): Promise<Given> {
   const list = (Array.isArray(versions) ? versions : [versions]) as object[];
+  const other = list.find(version => !(version instanceof VersionBase));
+  if (other !== undefined) {
+    throw VersioningError.notAVersion(describe(other), 'loadHistory');
+  }
   const groups = Map.groupBy(list, version => ownMetaOf(version));
   for (const [meta, group] of groups) {
-    const info = versionInfos.get(meta);
-    if (!info) {
-      throw VersioningError.notVersioned(meta.className);
-    }
+    const info = versionInfos.get(meta)!;
     const em = currentManagerOf(group[0]!)!;
-    const keys = new Map(group.map(version => [JSON.stringify(versionKey(version, info)), versionKey(version, info)]));
+    const keys = new Map(
+      group.map(version => [
+        serializeKey([Object.values(versionKey(version, info))].flat(Infinity)),
+        versionKey(version, info),
+      ]),
+    );
     const conditions = [...keys.values()].map(key => keyCondition(info, key));
     await em.find(meta.class, { $or: conditions } as FilterQuery<object>, { orderBy: { versionId: 'asc' } as never });
   }
@@ -52,7 +65,7 @@ export function requireVersioned(entity: object): VersionInfo {
   const meta = isEntity(entity) ? ownMetaOf(entity) : undefined;
   const info = meta && versionInfos.get(meta);
   if (!info || entity instanceof VersionBase) {
-    throw VersioningError.notVersioned(meta?.className ?? entity.constructor.name);
+    throw VersioningError.notVersioned(describe(entity));
   }
   return info;
 }

@@ -1,5 +1,5 @@
 import { FlushMode, type AutoPath, type EntityManager, type FromEntityType } from '@mikro-orm/core';
-import { isEntity, metaOf, ownMetaOf } from '../internals/entityState.ts';
+import { describe, ownMetaOf } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
 import type { AnyVersion } from '../model/Version.ts';
@@ -46,8 +46,7 @@ export async function revert(
     return revertVersion(await findNumbered(subject, numberOrOptions), options);
   }
   if (!isVersion(subject)) {
-    const name = isEntity(subject) ? metaOf(subject).className : (subject as object).constructor.name;
-    throw VersioningError.notAVersion(name);
+    throw VersioningError.notAVersion(describe(subject));
   }
   return revertVersion(subject, numberOrOptions);
 }
@@ -55,6 +54,10 @@ export async function revert(
 async function revertVersion(version: object, options: RevertOptions): Promise<object | null> {
   const em = requireManaged(version);
   const info = versionInfos.get(ownMetaOf(version))!;
+  const unknown = Object.keys(options).find(option => option !== 'relations');
+  if (unknown !== undefined) {
+    throw VersioningError.unknownOption('revert()', unknown, ['relations']);
+  }
   const relations = readRelationPaths(options.relations ?? [], info.live, em);
   requireLoaded(version, info);
   const { transaction } = version as { transaction: { id: number } };

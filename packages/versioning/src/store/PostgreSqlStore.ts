@@ -103,8 +103,9 @@ export class PostgreSqlStore implements Store {
     return connection.run(
       `insert into ${table.history} (${copied.join(', ')}, ${transactionId}, ${endTransactionId}, ${operationType}) ` +
         `select ${copied.map(column => `l.${column}`).join(', ')}, ${IMAGE}, ${IMAGE}, ${Operation.UPDATE} ` +
-        `from ${recordset(table.key)} join ${table.live} l on ${keyMatches(table, 'l')} where not exists ` +
-        `(select 1 from ${table.history} v where ${keyMatches(table, 'v')} and v.${endTransactionId} in (${this.#openEnd}, ${IMAGE}))`,
+        `from ${recordset(table.key)} ${lookUp('join', table, table.live, 'l')} ` +
+        `${lookUp('left join', table, table.history, 'v', `v.${endTransactionId} in (${this.#openEnd}, ${IMAGE})`)} ` +
+        `where v.${endTransactionId} is null`,
       [json(keys)],
     );
   }
@@ -127,7 +128,7 @@ export class PostgreSqlStore implements Store {
     const key = parent.key.map((column, i) => `p.${quote(column.name)} = k.k${i}`).join(' and ');
     const rows = await connection.rows<Record<string, unknown>>(
       `select ${child.key.map((column, i) => `c.${quote(column.name)}::text as k${i}`).join(', ')} ` +
-        `from ${recordset(parent.key)} join ${parent.name} p on ${key} join ${child.name} c on ${on}`,
+        `from ${recordset(parent.key)} ${forEach(parent.name, 'p', key)} ${forEach(child.name, 'c', on)}`,
       [json(parents)],
     );
     return rows.map(row => child.key.map((_, i) => row[`k${i}`]));
@@ -142,7 +143,7 @@ export class PostgreSqlStore implements Store {
     const on = columns.map((column, i) => `l.${quote(column.name)} = k.k${i}`).join(' and ');
     const rows = await connection.rows<Record<string, unknown>>(
       `select ${table.key.map((column, i) => `l.${quote(column.name)}::text as k${i}`).join(', ')} ` +
-        `from ${recordset(columns)} join ${table.name} l on ${on}`,
+        `from ${recordset(columns)} ${forEach(table.name, 'l', on)}`,
       [json(values)],
     );
     return rows.map(row => table.key.map((_, i) => row[`k${i}`]));
@@ -167,7 +168,11 @@ export class PostgreSqlStore implements Store {
       const columns = linkColumns(table, part);
       const select = (alias: string, from: string, more: string) =>
         `select ${table.key.map(column => `${alias}.${quote(column.name)}`).join(', ')} from ${recordset(columns)} ` +
-        `join ${from} ${alias} on ${columns.map((column, i) => `${alias}.${quote(column.name)} = k.k${i}`).join(' and ')}${more}`;
+        forEach(
+          from,
+          alias,
+          columns.map((column, i) => `${alias}.${quote(column.name)} = k.k${i}`).join(' and ') + more,
+        );
       selects.push(select('v', table.history, ` and v.${this.#columns.endTransactionId} = ${this.#openEnd}`));
       params.push(json(values));
       if (live) {
@@ -276,6 +281,11 @@ const ROWS = `${PREFIX}rows`;
  */
 function lookUp(join: string, table: HistoryTable, from: string, alias: string, condition = 'true', more = ''): string {
   return `${join} lateral (select *${more} from ${from} ${alias} where ${keyMatches(table, alias)} and ${condition} limit 1) ${alias} on true`;
+}
+
+/** Joins the rows that meet a condition on what stands before, row by row, for the same reason. */
+function forEach(from: string, alias: string, condition: string): string {
+  return `cross join lateral (select * from ${from} ${alias} where ${condition} offset 0) ${alias}`;
 }
 
 type Quoted<T> = { readonly [K in keyof T]: string };

@@ -3,7 +3,7 @@ import type { Column, HistoryTable } from '../model/HistoryTable.ts';
 
 /** Quoted columns that a history table copies from its live table. */
 export function copiedColumns(table: HistoryTable): string[] {
-  return [...table.key, ...table.state, ...table.carried].map(column => quote(column.name));
+  return [...table.key, ...table.state].map(column => quote(column.name));
 }
 
 /** Whether the row `alias` has the key `k`. */
