@@ -218,9 +218,13 @@ export class Recorder implements EventSubscriber {
 
   /** A manager, or an entity, with a schema of its own writes to tables that have no history. */
   #refuseOtherSchema(em: EntityManager, uow: UnitOfWork): void {
+    if (!em.getPlatform().supportsSchemas()) {
+      return;
+    }
     const configured = em.config.get('schema') ?? em.getPlatform().getDefaultSchemaName();
+    const { schema: managers } = em;
     for (const { meta, schema } of uow.getChangeSets()) {
-      const used = schema ?? meta.root.schema ?? em.schema;
+      const used = schema ?? managers;
       if (used !== undefined && used !== (meta.root.schema ?? configured) && this.#reader.concerns(meta)) {
         throw VersioningError.otherSchema(meta.className, used);
       }

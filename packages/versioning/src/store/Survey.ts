@@ -38,9 +38,9 @@ export class Survey {
     while (level.length > 0) {
       const next: Leaving[] = [];
       for (const [meta, group] of groupByRoot(level, visited)) {
-        const leaving = group.filter(({ stays }) => !stays);
-        await this.#keepImages(into, meta, leaving);
-        this.#touchLinks(into, meta, leaving);
+        const going = group.filter(({ stays }) => !stays);
+        await this.#keepImages(into, meta, going);
+        this.#touchLinks(into, meta, going);
         const dependents = this.#model.dependents.get(meta.class) ?? [];
         if (dependents.length > 0) {
           await this.#store.lock(
