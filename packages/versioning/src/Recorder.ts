@@ -7,6 +7,7 @@ import {
   type TransactionEventArgs,
   type UnitOfWork,
 } from '@mikro-orm/core';
+import type { AbstractSqlPlatform } from '@mikro-orm/sql';
 import { metaOf } from './internals/entityState.ts';
 import { ChangeReader } from './capture/changes.ts';
 import { LastSubscriber } from './capture/LastSubscriber.ts';
@@ -218,7 +219,7 @@ export class Recorder implements EventSubscriber {
 
   /** A manager, or an entity, with a schema of its own writes to tables that have no history. */
   #refuseOtherSchema(em: EntityManager, uow: UnitOfWork): void {
-    if (!em.getPlatform().supportsSchemas()) {
+    if (!(em.getPlatform() as AbstractSqlPlatform).supportsSchemas()) {
       return;
     }
     const configured = em.config.get('schema') ?? em.getPlatform().getDefaultSchemaName();
