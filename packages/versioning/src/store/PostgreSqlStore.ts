@@ -1,12 +1,12 @@
 import { VersioningError } from '../errors.ts';
-import { IMAGE, type Column, type HistoryColumns, type HistoryTable } from '../model/HistoryTable.ts';
+import { IMAGE, type Column, type HistoryTable } from '../model/HistoryTable.ts';
 import { Operation } from '../model/Operation.ts';
 import type { KeyValues, TouchedTable, TouchedTables } from '../model/Touched.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
 import type { Dependent } from '../model/VersioningModel.ts';
 import { copiedColumns, keyMatches, linkColumns, quote, sameKey } from './sql.ts';
 import type { Connection, LiveTable, Store } from './Store.ts';
-import type { TransactionColumns } from './transactionColumns.ts';
+import type { StoreLayout } from './StoreLayout.ts';
 
 /**
  * History on PostgreSQL: whatever a transaction touched, one statement compares and writes it all. Each touched table
@@ -24,24 +24,14 @@ import type { TransactionColumns } from './transactionColumns.ts';
  * row's history rise in the order of commits.
  */
 export class PostgreSqlStore implements Store {
-  readonly #tables: ReadonlyMap<string, HistoryTable>;
-  readonly #columns: Quoted<HistoryColumns>;
+  readonly #tables: StoreLayout['tables'];
+  readonly #columns: StoreLayout['columns'];
   readonly #openEnd: number;
-  readonly #transaction: TransactionColumns;
+  readonly #transaction: StoreLayout['transaction'];
 
-  constructor(
-    tables: readonly HistoryTable[],
-    columns: HistoryColumns,
-    openEnd: number,
-    transaction: TransactionColumns,
-  ) {
-    this.#tables = new Map(tables.map(table => [table.name, table]));
-    this.#columns = {
-      versionId: quote(columns.versionId),
-      transactionId: quote(columns.transactionId),
-      endTransactionId: quote(columns.endTransactionId),
-      operationType: quote(columns.operationType),
-    };
+  constructor({ tables, columns, openEnd, transaction }: StoreLayout) {
+    this.#tables = tables;
+    this.#columns = columns;
     this.#openEnd = openEnd;
     this.#transaction = transaction;
   }
@@ -287,8 +277,6 @@ function lookUp(join: string, table: HistoryTable, from: string, alias: string, 
 function forEach(from: string, alias: string, condition: string): string {
   return `cross join lateral (select * from ${from} ${alias} where ${condition} offset 0) ${alias}`;
 }
-
-type Quoted<T> = { readonly [K in keyof T]: string };
 
 /** Whether the live row `l` and the version `v` differ, byte by byte; `jsonb` by value, whatever the scale of its numbers. */
 function rowsDiffer(table: HistoryTable): string {

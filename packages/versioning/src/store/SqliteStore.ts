@@ -1,11 +1,11 @@
-import { IMAGE, type Column, type HistoryColumns, type HistoryTable } from '../model/HistoryTable.ts';
+import { IMAGE, type Column, type HistoryTable } from '../model/HistoryTable.ts';
 import { Operation } from '../model/Operation.ts';
 import type { KeyValues, TouchedTable, TouchedTables } from '../model/Touched.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
 import type { Dependent } from '../model/VersioningModel.ts';
 import { copiedColumns, keyMatches, linkColumns, quote, sameKey } from './sql.ts';
 import type { Connection, LiveTable, Store } from './Store.ts';
-import type { TransactionColumns } from './transactionColumns.ts';
+import type { StoreLayout } from './StoreLayout.ts';
 
 /**
  * History on SQLite: a few statements in process, their number constant in the number of rows. SQLite has a single
@@ -14,24 +14,14 @@ import type { TransactionColumns } from './transactionColumns.ts';
  * turns out to have changed.
  */
 export class SqliteStore implements Store {
-  readonly #tables: ReadonlyMap<string, HistoryTable>;
-  readonly #columns: HistoryColumns;
+  readonly #tables: StoreLayout['tables'];
+  readonly #columns: StoreLayout['columns'];
   readonly #openEnd: number;
-  readonly #transaction: TransactionColumns;
+  readonly #transaction: StoreLayout['transaction'];
 
-  constructor(
-    tables: readonly HistoryTable[],
-    columns: HistoryColumns,
-    openEnd: number,
-    transaction: TransactionColumns,
-  ) {
-    this.#tables = new Map(tables.map(table => [table.name, table]));
-    this.#columns = {
-      versionId: quote(columns.versionId),
-      transactionId: quote(columns.transactionId),
-      endTransactionId: quote(columns.endTransactionId),
-      operationType: quote(columns.operationType),
-    };
+  constructor({ tables, columns, openEnd, transaction }: StoreLayout) {
+    this.#tables = tables;
+    this.#columns = columns;
     this.#openEnd = openEnd;
     this.#transaction = transaction;
   }

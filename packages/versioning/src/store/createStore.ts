@@ -5,14 +5,25 @@ import { PostgreSqlStore } from './PostgreSqlStore.ts';
 import { quote } from './sql.ts';
 import { SqliteStore } from './SqliteStore.ts';
 import type { Store } from './Store.ts';
-import type { TransactionColumns } from './transactionColumns.ts';
+import type { TransactionColumns } from './StoreLayout.ts';
 
 const STORES = { postgresql: PostgreSqlStore, sqlite: SqliteStore } as const;
 
 /** The store of a database, for the tables of the model. */
 export function createStore(model: VersioningModel, dialect: Dialect): Store {
-  const tables = [...model.rows.values(), ...model.links].map(({ table }) => table);
-  return new STORES[dialect.name](tables, model.columns, model.openEnd, transactionColumns(model.transaction));
+  const tables = [...model.rows.values(), ...model.links].map(({ table }) => [table.name, table] as const);
+  const { versionId, transactionId, endTransactionId, operationType } = model.columns;
+  return new STORES[dialect.name]({
+    tables: new Map(tables),
+    columns: {
+      versionId: quote(versionId),
+      transactionId: quote(transactionId),
+      endTransactionId: quote(endTransactionId),
+      operationType: quote(operationType),
+    },
+    openEnd: model.openEnd,
+    transaction: transactionColumns(model.transaction),
+  });
 }
 
 function transactionColumns(meta: EntityMetadata): TransactionColumns {
