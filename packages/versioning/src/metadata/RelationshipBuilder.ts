@@ -1,4 +1,5 @@
 import {
+  LoadStrategy,
   type EntityMetadata,
   ReferenceKind,
   type EntityProperty,
@@ -70,8 +71,10 @@ export class RelationshipBuilder {
     }
     const { version, properties } = derived;
     const name = this.#nameOf(derived, prop);
-    const target = this.#versions.get(prop.targetMeta!.root.class);
-    version.indexes.push({ properties: [target && !prop.mapToPk ? keyName(name) : name, 'endTransactionId'] });
+    const target = this.#versionsOf(prop);
+    if (version.root === version) {
+      version.indexes.push({ properties: [target && !prop.mapToPk ? keyName(name) : name, 'endTransactionId'] });
+    }
     if (!target || prop.mapToPk) {
       add(version, {
         ...copyProperty(prop, name, version, this.#platform),
@@ -89,7 +92,7 @@ export class RelationshipBuilder {
     add(version, { ...key, mapToPk: true, hidden: true, ref: false } as EntityProperty);
     properties.push({ live: prop.name, name, value: keyName(name) });
     const on = prop.fieldNames.map((column, i) => [prop.referencedColumnNames[i]!, `${OWNER}.${column}`] as const);
-    add(version, this.#asOfToOne(name, target.version, prop.fieldNames[0]!, on, prop.ref));
+    add(version, this.#asOfToOne(name, target.version, prop.fieldNames[0]!, on, prop));
   }
 
   #addInverseToOne(derived: DerivedVersion, prop: EntityProperty): void {
@@ -97,7 +100,7 @@ export class RelationshipBuilder {
     const name = this.#nameOf(derived, prop);
     const child = this.#live(prop);
     const foreignKey = child.properties[prop.mappedBy]!;
-    const target = this.#versions.get(child.root.class);
+    const target = this.#versionsOf(prop);
     const on = foreignKey.fieldNames.map(
       (column, i) => [column, `${OWNER}.${foreignKey.referencedColumnNames[i]!}`] as const,
     );
@@ -109,7 +112,7 @@ export class RelationshipBuilder {
       );
     }
     const seen = target && !target.options.exclude?.includes(foreignKey.name) ? target.version : undefined;
-    add(version, this.#asOfToOne(name, seen ?? child, name, on, prop.ref));
+    add(version, this.#asOfToOne(name, seen ?? child, name, on, prop));
   }
 
   /** A to-one relation by formula: the key of the one row of `target` that is joined at the version's transaction. */
@@ -118,7 +121,7 @@ export class RelationshipBuilder {
     target: EntityMetadata,
     column: string,
     on: readonly (readonly [targetColumn: string, ownerColumn: string])[],
-    ref: boolean | undefined,
+    { ref, inherited }: Pick<EntityProperty, 'ref' | 'inherited'>,
   ): EntityProperty {
     const quote = (identifier: string) => this.#platform.quoteIdentifier(identifier);
     const historical = this.#isVersion(target);
@@ -139,13 +142,16 @@ export class RelationshipBuilder {
       persist: false,
       formula,
       ...(ref ? { ref } : {}),
+      ...(inherited ? { inherited } : {}),
+      // joined, MikroORM takes the root of a hierarchy for the root class alone
+      ...(target.discriminatorMap ? { strategy: LoadStrategy.SELECT_IN } : {}),
     } as never);
   }
 
   #addToMany(derived: DerivedVersion, prop: EntityProperty): void {
     const name = this.#nameOf(derived, prop);
     const child = this.#live(prop);
-    const target = this.#versions.get(child.root.class);
+    const target = this.#versionsOf(prop);
     const item = target?.version ?? child;
     const sql =
       prop.kind === ReferenceKind.ONE_TO_MANY
@@ -182,6 +188,8 @@ export class RelationshipBuilder {
       ...(prop.orderBy ? { orderBy: prop.orderBy } : {}),
       ...(prop.where ? { where: prop.where } : {}),
       ...(prop.hidden ? { hidden: true } : {}),
+      ...(prop.inherited ? { inherited: true } : {}),
+      ...(item.discriminatorMap ? { strategy: LoadStrategy.SELECT_IN } : {}),
     } as unknown as EntityProperty);
     // like the inverse side that MikroORM makes up for a unidirectional relation: never hydrated, for its own queries
     add(item, {
@@ -322,6 +330,12 @@ export class RelationshipBuilder {
     this.#storage.set(pivot.class, pivot);
     joinPivotBySql(pivot, () => sql);
     return pivot;
+  }
+
+  /** The versions of a relation's target: of the very class, where it is one of a hierarchy. */
+  #versionsOf(prop: EntityProperty): DerivedVersion | undefined {
+    const target = this.#live(prop);
+    return this.#versions.get(target.class) ?? this.#versions.get(target.root.class);
   }
 
   /** The target's metadata in this storage; a property may hold a copy of it. */

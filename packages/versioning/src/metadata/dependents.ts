@@ -13,6 +13,10 @@ export function findDependents(
 ): Map<object, readonly Dependent[]> {
   const all = new Map<object, Dependent[]>();
   for (const child of storage) {
+    if (child.root !== child && child.root.inheritanceType === 'sti') {
+      // the root has its subclasses' properties
+      continue;
+    }
     if (child.pivotTable && links.some(link => link.pivot === child)) {
       // links are looked up by the keys of their ends
       continue;

@@ -31,8 +31,16 @@ export function deriveModel(
 ): VersioningModel {
   const transaction = storage.get(VersionTransaction) as unknown as EntityMetadata;
   const context: DeriveContext = { options, dialect, platform, transaction };
-  const derived = findMarked(storage, options).map(marked => deriveVersion(marked, context));
-  const byClass = new Map(derived.map(each => [each.meta.class as object, each]));
+  const byClass = new Map<object, DerivedVersion>();
+  for (const marked of findMarked(storage, options)) {
+    const { meta } = marked;
+    byClass.set(
+      meta.class,
+      deriveVersion(marked, context, meta.root === meta ? undefined : byClass.get(meta.root.class)),
+    );
+  }
+  const derived = [...byClass.values()];
+  const roots = derived.filter(({ meta }) => meta.root === meta);
   const links = deriveLinks(storage, byClass, context);
   for (const each of derived) {
     addLive(each, context);
@@ -41,9 +49,9 @@ export function deriveModel(
   const builder = new RelationshipBuilder(storage, byClass, links, context);
   for (const each of derived) {
     builder.build(each);
-    addKeyIndex(each);
   }
-  refuseSharedTables(storage, [...derived.map(each => each.version), ...links.map(link => link.version)]);
+  roots.forEach(addKeyIndex);
+  refuseSharedTables(storage, [...roots.map(each => each.version), ...links.map(link => link.version)]);
   for (const version of [...derived.map(each => each.version), ...links.map(link => link.version)]) {
     finish(version, storage);
   }
@@ -51,7 +59,7 @@ export function deriveModel(
     addVersions(each);
   }
   const rows = new Map<object, RowHistory>(
-    derived.map(({ meta: live, version, table }) => [live.class, { table, live, version }]),
+    roots.map(({ meta: live, version, table }) => [live.class, { table, live, version }]),
   );
   for (const each of derived) {
     const info = versionInfo(each, links);

@@ -52,30 +52,42 @@ const MEMBERS = [
   'endTransactionId',
 ];
 
-/** Derives the version entity of a marked entity: its table, its columns, and a version's own members. */
-export function deriveVersion(marked: MarkedEntity, context: DeriveContext): DerivedVersion {
+/**
+ * Derives the version entity of a marked entity: its table, its columns, and a version's own members. In a single-table
+ * hierarchy every class has a version entity, mirrored, and all share the root's table.
+ */
+export function deriveVersion(marked: MarkedEntity, context: DeriveContext, root?: DerivedVersion): DerivedVersion {
   const { meta: live, options } = marked;
   refuseUnsupported(live, options.tableName ?? live.tableName + context.options.tableSuffix, context.platform);
   checkNames(marked);
   const versionsProperty = options.versionsProperty ?? 'versions';
-  const version = emptyVersion(marked, context);
+  const version = emptyVersion(marked, context, root);
   const properties: VersionedProperty[] = [];
   addOwnMembers(version, context);
   const excluded = new Set<string>(options.exclude ?? []);
-  const copied = live.props.filter(
-    prop => !excluded.has(prop.name) && !isExcludedPart(prop, excluded) && !isLock(prop),
+  const copied = Object.entries(live.properties).filter(
+    ([, prop]) => !excluded.has(prop.name) && !isExcludedPart(prop, excluded) && !isLock(prop),
   );
-  for (const prop of copied.filter(each => each.embedded || (!isToOne(each) && !isToMany(each)))) {
+  for (const [key, prop] of copied) {
+    if (key === prop.name && !prop.embedded && (isToOne(prop) || isToMany(prop))) {
+      // the RelationshipBuilder's part
+      continue;
+    }
     if (hasColumns(prop) || prop.kind === ReferenceKind.EMBEDDED || prop.embedded) {
       const name = options.rename?.[prop.name] ?? prop.name;
-      add(version, copyProperty(prop, name, version, context.platform));
-      if (!prop.embedded) {
+      // a root keeps columns that its subclasses declare differently under keys of their own
+      const own = key === prop.name;
+      add(version, copyProperty(prop, name, version, context.platform), own ? name : key);
+      if (!prop.embedded && own && !prop.inherited) {
         properties.push({ live: prop.name, name, value: name });
       }
     }
   }
   relinkEmbedded(version);
-  const columns = copied.filter(hasColumns);
+  if (root) {
+    return { ...marked, version, table: root.table, properties, versionsProperty };
+  }
+  const columns = copied.map(([, prop]) => prop).filter(hasColumns);
   checkColumns(live, columns, context);
   const key = live.getPrimaryProps().flatMap(prop => columnsOf(prop, context.platform));
   const names = new Set(key.map(column => column.name));
@@ -97,11 +109,11 @@ export function deriveVersion(marked: MarkedEntity, context: DeriveContext): Der
   return { ...marked, version, table, properties, versionsProperty };
 }
 
-export function add(meta: EntityMetadata, prop: EntityProperty): void {
-  if (meta.properties[prop.name]) {
+export function add(meta: EntityMetadata, prop: EntityProperty, key: string = prop.name): void {
+  if (meta.properties[key]) {
     throw VersioningError.nameTaken(meta.className, prop.name);
   }
-  meta.properties[prop.name] = prop;
+  meta.properties[key] = prop;
   meta.propertyOrder.set(prop.name, Object.keys(meta.properties).length);
 }
 
@@ -111,9 +123,30 @@ export function qualified(meta: EntityMetadata, platform: Platform): string {
   return platform.quoteIdentifier(schema ? `${schema}.${meta.tableName}` : meta.tableName);
 }
 
-function emptyVersion({ meta: live, options }: MarkedEntity, context: DeriveContext): EntityMetadata {
+function emptyVersion(
+  { meta: live, options }: MarkedEntity,
+  context: DeriveContext,
+  root: DerivedVersion | undefined,
+): EntityMetadata {
   const versionClass = versionClassOf(live.class) as new () => object;
-  return historyEntity(versionClass, options.tableName ?? live.tableName + context.options.tableSuffix, live.schema);
+  const tableName = options.tableName ?? live.root.tableName + context.options.tableSuffix;
+  const version = historyEntity(versionClass, tableName, live.root.schema);
+  version.abstract = live.abstract ?? false;
+  if (live.discriminatorValue !== undefined) {
+    version.discriminatorValue = live.discriminatorValue;
+  }
+  if (root) {
+    version.root = root.version;
+    version.extends = Object.getPrototypeOf(versionClass) as never;
+  } else if (live.discriminatorColumn) {
+    version.inheritanceType = 'sti';
+    version.discriminatorColumn = live.discriminatorColumn;
+    version.discriminator = live.discriminatorColumn as never;
+    version.discriminatorMap = Object.fromEntries(
+      Object.entries(live.discriminatorMap!).map(([value, subclass]) => [value, versionClassOf(subclass as object)]),
+    ) as never;
+  }
+  return version;
 }
 
 /** An entity of the history with its surrogate key. */
@@ -266,11 +299,11 @@ function refuseUnsupported(live: EntityMetadata, version: string, platform: Plat
       );
     }
   }
-  if (live.root !== live || live.inheritanceType || live.discriminatorColumn) {
+  if (live.root.inheritanceType === 'tpt') {
     throw VersioningError.unsupported(
       live.className,
-      'is part of a single-table or table-per-type hierarchy, which is not supported yet',
-      'Mark only entities with a table of their own; abstract base classes and mixins are fine.',
+      'is part of a table-per-type hierarchy, which is not supported yet',
+      'Mark only entities with a table of their own; abstract base classes, mixins and single-table hierarchies are fine.',
     );
   }
   const polymorphic = live.relations.find(prop => prop.polymorphic);
@@ -290,7 +323,7 @@ function checkNames({ meta: live, options }: MarkedEntity): void {
     ['rename', Object.keys(options.rename ?? {})],
   ] as const) {
     for (const name of names) {
-      const prop = live.properties[name];
+      const prop = live.properties[name] ?? live.root.properties[name];
       if (!prop) {
         throw VersioningError.unknownProperty(live.className, name, known, option);
       }

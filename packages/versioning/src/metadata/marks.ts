@@ -86,12 +86,38 @@ export function findMarked(storage: MetadataStorage, options: ResolvedOptions): 
       'Its links have history through the relation; remove its mark.',
     );
   }
-  return [...storage]
+  const marked = [...storage]
     .filter(meta => !meta.embeddable && !meta.pivotTable && !meta.virtual && !meta.view && meta.tableName)
     .flatMap(meta => {
       const mark = nearestMark(meta.class, listed);
       return mark ? [{ meta, options: mark }] : [];
     });
+  return unifyHierarchies(marked);
+}
+
+/**
+ * Roots come first. The classes of a single-table hierarchy share a table, and so what is excluded and renamed. Throws a
+ * `VersioningError` for a subclass that is marked without its root.
+ */
+function unifyHierarchies(marked: readonly MarkedEntity[]): MarkedEntity[] {
+  const roots = marked.filter(({ meta }) => meta.root === meta);
+  const unified = new Map(
+    roots.map(({ meta: root, options }) => {
+      const all = marked.filter(({ meta }) => meta.root === root).map(each => each.options);
+      const exclude = [...new Set(all.flatMap(each => each.exclude ?? []))];
+      return [root, { ...options, exclude, rename: Object.assign({}, ...all.map(each => each.rename ?? {})) }] as const;
+    }),
+  );
+  const children = marked.filter(({ meta }) => meta.root !== meta);
+  const orphan = children.find(({ meta }) => !unified.has(meta.root));
+  if (orphan) {
+    throw VersioningError.unsupported(
+      orphan.meta.className,
+      `can't be versioned without ${orphan.meta.root.className}, with which it shares a table`,
+      `Mark ${orphan.meta.root.className}: its subclasses are versioned with it.`,
+    );
+  }
+  return [...roots, ...children].map(({ meta }) => ({ meta, options: unified.get(meta.root)! }));
 }
 
 /** Whether some mark says that the class, or one that it extends, is versioned; a list in a configuration may say so as well. */

@@ -95,7 +95,6 @@ const DROPPED = [
   'accessor',
   'getter',
   'setter',
-  'inherited',
 ] as const satisfies readonly (keyof EntityProperty)[];
 
 /** Discovery writes `prop` and `meta` into a type; sharing it would re-point the live one. */
