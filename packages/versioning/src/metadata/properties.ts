@@ -97,11 +97,17 @@ const DROPPED = [
   'setter',
 ] as const satisfies readonly (keyof EntityProperty)[];
 
-/** Discovery writes `prop` and `meta` into a type; sharing it would re-point the live one. */
+/**
+ * Discovery writes `prop` and `meta` into a type; sharing it would re-point the live one. In the history every property
+ * may be null, which a type that was made for keys or required properties need not know.
+ */
 function copyType(type: Type<unknown>, prop: EntityProperty, meta: EntityMetadata): Type<unknown> {
   const copy = Object.assign(Object.create(Object.getPrototypeOf(type) as object) as Type<unknown>, type);
   copy.prop = prop;
   copy.meta = meta;
+  copy.convertToDatabaseValue = (value, ...rest) =>
+    value === null ? null : type.convertToDatabaseValue(value, ...rest);
+  copy.convertToJSValue = (value, ...rest) => (value === null ? null : type.convertToJSValue(value, ...rest));
   return copy;
 }
 

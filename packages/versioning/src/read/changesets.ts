@@ -1,4 +1,4 @@
-import type { EntityManager, EntityMetadata } from '@mikro-orm/core';
+import type { EntityManager, EntityMetadata, EntityProperty } from '@mikro-orm/core';
 import {
   currentManagerOf,
   isLoaded,
@@ -11,7 +11,7 @@ import { VersioningError } from '../errors.ts';
 import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
 import type { Changeset } from '../model/Version.ts';
 import { Operation } from '../model/Operation.ts';
-import { rootProperty, shownValue } from './shownValue.ts';
+import { keyAsOnEntity, rootProperty, shownValue } from './shownValue.ts';
 
 /** A version, as far as its accessors need to know it. */
 export interface AnyVersion {
@@ -115,5 +115,8 @@ function differingProperties(a: AnyVersion, b: AnyVersion, meta: EntityMetadata,
 }
 
 function shown(version: object, name: string, meta: EntityMetadata): unknown {
-  return shownValue((version as Record<string, unknown>)[name], meta.properties[name as never]!);
+  const prop = meta.properties[name as never] as EntityProperty;
+  const value = shownValue((version as Record<string, unknown>)[name], prop);
+  // a relation's key comes as the database has it
+  return prop.mapToPk && prop.hidden ? keyAsOnEntity(value, prop.targetMeta!, managerOf(version)!) : value;
 }

@@ -1,4 +1,11 @@
-import { Reference, ReferenceKind, ScalarReference, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
+import {
+  Reference,
+  ReferenceKind,
+  ScalarReference,
+  type EntityManager,
+  type EntityMetadata,
+  type EntityProperty,
+} from '@mikro-orm/core';
 
 import { isEntity, primaryKeyOf } from '../internals/entityState.ts';
 
@@ -15,6 +22,23 @@ export function shownValue(value: unknown, prop: EntityProperty): unknown {
   }
   const target = isToOne(prop) && !prop.mapToPk ? Reference.unwrapReference(value as object) : undefined;
   return target && isEntity(target) ? (primaryKeyOf(target) ?? null) : value;
+}
+
+/** A key in the form that the target's own key properties have: dates as dates, whatever the driver gave. */
+export function keyAsOnEntity(key: unknown, target: EntityMetadata, em: EntityManager): unknown {
+  if (key === null) {
+    return null;
+  }
+  const parts = target.compositePK ? (key as unknown[]) : [key];
+  const converted = target.getPrimaryProps().map((prop, i) => {
+    const part = parts[i];
+    if (isToOne(prop)) {
+      return keyAsOnEntity(part, prop.targetMeta!, em);
+    }
+    const isText = typeof part === 'string' || typeof part === 'number';
+    return prop.runtimeType === 'Date' && isText ? em.getPlatform().parseDate(part) : part;
+  });
+  return target.compositePK ? converted : converted[0];
 }
 
 /** The property itself, or for a part of an embeddable the property that it is a part of. */
