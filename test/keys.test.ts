@@ -16,7 +16,11 @@ import { expectMirror } from './support/mirror.ts';
 
 /** A key that the database holds as text and the program as an object. */
 class Isbn {
-  constructor(readonly digits: string) {}
+  readonly digits: string;
+
+  constructor(digits: string) {
+    this.digits = digits;
+  }
 }
 Object.defineProperty(Isbn.prototype, 'toString', {
   value(this: Isbn) {

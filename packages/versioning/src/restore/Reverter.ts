@@ -220,7 +220,8 @@ function copyValue(value: unknown): unknown {
     return value.map(copyValue);
   }
   if (value instanceof Uint8Array) {
-    return Buffer.from(value);
+    // a copy of its own class, where Buffer's slice would share the memory
+    return Uint8Array.prototype.slice.call(value);
   }
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (prototype === null || prototype === Object.prototype || isEmbeddable(value)) {
