@@ -147,8 +147,7 @@ function comparable(orm: Orm, column: string, type: string): string {
   return /^(json|xml|point|line|lseg|box|path|polygon|circle)\b/.test(type) ? `${column}::text` : column;
 }
 
-function quoted(orm: Orm, { schema, tableName }: EntityMetadata): string {
-  const quote = (name: string) => orm.em.getPlatform().quoteIdentifier(name);
-
-  return schema ? `${quote(schema)}.${quote(tableName)}` : quote(tableName);
+function quoted(orm: Orm, meta: EntityMetadata): string {
+  const schema = meta.schema ?? orm.config.get('schema');
+  return orm.em.getPlatform().quoteIdentifier(schema ? `${schema}.${meta.tableName}` : meta.tableName);
 }

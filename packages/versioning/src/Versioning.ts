@@ -72,7 +72,12 @@ function addTransactionEntity({ config }: MikroORM, options: ResolvedOptions, di
 }
 
 function addRecorder({ config }: MikroORM, model: VersioningModel, options: ResolvedOptions, dialect: Dialect): void {
-  const recorder = new Recorder(model, createStore(model, dialect), config.getPlatform(), options);
+  const recorder = new Recorder(
+    model,
+    createStore(model, dialect, config.getPlatform()),
+    config.getPlatform(),
+    options,
+  );
   config.set('subscribers', [...config.get('subscribers'), recorder]);
 }
 

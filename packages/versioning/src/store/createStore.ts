@@ -1,4 +1,5 @@
-import type { EntityMetadata } from '@mikro-orm/core';
+import type { EntityMetadata, Platform } from '@mikro-orm/core';
+import { qualified } from '../metadata/deriveVersion.ts';
 import type { Dialect } from '../metadata/dialect.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 import { PostgreSqlStore } from './PostgreSqlStore.ts';
@@ -10,7 +11,7 @@ import type { TransactionColumns } from './StoreLayout.ts';
 const STORES = { postgresql: PostgreSqlStore, sqlite: SqliteStore } as const;
 
 /** The store of a database, for the tables of the model. */
-export function createStore(model: VersioningModel, dialect: Dialect): Store {
+export function createStore(model: VersioningModel, dialect: Dialect, platform: Platform): Store {
   const tables = [...model.rows.values(), ...model.links].map(({ table }) => [table.name, table] as const);
   const { versionId, transactionId, endTransactionId, operationType } = model.columns;
   return new STORES[dialect.name]({
@@ -22,17 +23,14 @@ export function createStore(model: VersioningModel, dialect: Dialect): Store {
       operationType: quote(operationType),
     },
     openEnd: model.openEnd,
-    transaction: transactionColumns(model.transaction),
+    transaction: transactionColumns(model.transaction, platform),
   });
 }
 
-function transactionColumns(meta: EntityMetadata): TransactionColumns {
+function transactionColumns(meta: EntityMetadata, platform: Platform): TransactionColumns {
   const column = (property: string) => quote(meta.properties[property as never]!['fieldNames'][0]!);
   return {
-    table: [meta.schema, meta.tableName]
-      .filter(part => part !== undefined)
-      .map(quote)
-      .join('.'),
+    table: qualified(meta, platform),
     id: column('id'),
     issuedAt: column('issuedAt'),
     actor: column('actor'),

@@ -1,0 +1,164 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { changeset, isModified, loadHistory, revert, Versioning, versioned, versionOf } from 'mikro-orm-versioning';
+import { beforeEach, expect, it } from 'vitest';
+
+import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
+import { expectMirror } from './support/mirror.ts';
+
+const Country = defineEntity({ name: 'Country', properties: { id: p.integer().primary(), name: p.string() } });
+const Geo = defineEntity({
+  name: 'Geo',
+  embeddable: true,
+  properties: { lat: p.double(), at: p.datetime(3).nullable() },
+});
+const Address = defineEntity({
+  name: 'Address',
+  embeddable: true,
+  properties: {
+    city: p.string(),
+    zip: p.string().nullable(),
+    geo: () => p.embedded(Geo).nullable(),
+    country: () => p.manyToOne(Country).nullable(),
+  },
+});
+const Person = versioned(
+  defineEntity({
+    name: 'Person',
+    properties: {
+      id: p.integer().primary(),
+      name: p.string(),
+      home: () => p.embedded(Address),
+      work: () => p.embedded(Address).prefix('w_').nullable(),
+      stored: () => p.embedded(Address).object().nullable(),
+      past: () => p.embedded(Address).array().nullable(),
+    },
+  }),
+);
+
+interface Human {
+  name: string;
+  home: { city: string; zip?: string | null; geo?: { lat: number } | null };
+  work: unknown;
+  stored: { city: string } | null;
+  past: { city: string }[] | null;
+}
+
+describeEachDatabase('embeddables', db => {
+  let orm: Orm;
+  const at = new Date('2024-02-29T12:00:00.123Z');
+
+  beforeEach(async () => {
+    orm = await createOrm(db, { entities: [Country, Geo, Address, Person], extensions: [Versioning] });
+    const em = orm.em.fork();
+    em.create(Country, { id: 1, name: 'X' });
+    await em.flush();
+    em.create(Person, {
+      id: 1,
+      name: 'a',
+      home: { city: 'H', geo: { lat: 1.5, at }, country: 1 },
+      stored: { city: 'S', geo: { lat: 2, at } },
+      past: [{ city: 'P1' }, { city: 'P2' }],
+    } as never);
+    await em.flush();
+  });
+
+  const find = (em = orm.em.fork()) => em.findOneOrFail(Person, 1) as unknown as Promise<Human>;
+
+  it('are one property each, as the user sees them, however they are stored', async () => {
+    const em = orm.em.fork();
+    const person = await find(em);
+    expect(changeset(person)).toEqual({});
+    person.home.city = 'H2';
+    person.stored!.city = 'S2';
+    person.past!.push({ city: 'P3' });
+    expect(isModified(person)).toBe(true);
+    expect(changeset(person)).toMatchObject({
+      home: [{ city: 'H' }, { city: 'H2' }],
+      stored: [{ city: 'S' }, { city: 'S2' }],
+      past: [
+        [{ city: 'P1' }, { city: 'P2' }],
+        [{ city: 'P1' }, { city: 'P2' }, { city: 'P3' }],
+      ],
+    });
+    await em.flush();
+    await expectMirror(orm);
+    const versions = (await orm.em
+      .fork()
+      .find(versionOf(Person), {}, { orderBy: { versionId: 'asc' } })) as never as (Human & {
+      changeset: Record<string, unknown[]>;
+    })[];
+    await loadHistory(versions as never);
+    expect(Object.keys(versions[1]!.changeset)).toEqual(['home', 'stored', 'past']);
+    expect(versions[1]!.changeset).toMatchObject({ home: [{ city: 'H', geo: { lat: 1.5, at } }, { city: 'H2' }] });
+    expect(Object.keys(versions[0]!.changeset)).toEqual(['id', 'name', 'home', 'stored', 'past']);
+    expect(versions[0]!.home).toMatchObject({ city: 'H', geo: { lat: 1.5, at }, country: { id: 1 } });
+    expect(versions[0]!.stored).toMatchObject({ city: 'S', geo: { lat: 2, at } });
+    expect(versions[0]!.past).toMatchObject([{ city: 'P1' }, { city: 'P2' }]);
+    expect(versions[0]!.work).toBeNull();
+  });
+
+  it('a part that becomes null is a change of the whole', async () => {
+    const em = orm.em.fork();
+    const person = await find(em);
+    person.home.geo = null;
+    person.stored = null;
+    expect(changeset(person)).toMatchObject({
+      home: [{ geo: { lat: 1.5 } }, { geo: null }],
+      stored: [{ city: 'S' }, null],
+    });
+    await em.flush();
+    await expectMirror(orm);
+  });
+
+  it('come back as copies', async () => {
+    const em = orm.em.fork();
+    const person = await find(em);
+    Object.assign(person.home, { city: 'H2', zip: '1' });
+    person.stored = null;
+    person.past = null;
+    await em.flush();
+    await revert(person, 1);
+    expect(changeset(person)).toMatchObject({
+      home: [{ city: 'H2', zip: '1' }, { city: 'H' }],
+      stored: [null, { city: 'S' }],
+    });
+    await em.flush();
+    await expectMirror(orm);
+    const fresh = await find();
+    expect(fresh).toMatchObject({
+      home: { city: 'H', geo: { lat: 1.5, at } },
+      stored: { city: 'S' },
+      past: [{ city: 'P1' }, { city: 'P2' }],
+    });
+    person.home.city = 'changed later';
+    person.stored!.city = 'changed later';
+    await em.flush();
+    expect(await em.fork().count(versionOf(Person), {})).toBe(4);
+  });
+
+  it('conditions reach into them', async () => {
+    const em = orm.em.fork();
+    const where = [{ home: { city: 'H' } }, { home: { geo: { lat: 1.5 } } }, { stored: { city: 'S' } }];
+    for (const each of where) {
+      expect(await em.count(versionOf(Person), each as never)).toBe(1);
+    }
+  });
+
+  it('schema diffs are empty, and an excluded embeddable has no columns in the history', async () => {
+    expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+    const Partly = versioned(
+      defineEntity({
+        name: 'Partly',
+        properties: { id: p.integer().primary(), home: () => p.embedded(Geo), name: p.string() },
+      }),
+      { exclude: ['home'] },
+    );
+    const other = await createOrm(db, { entities: [Geo, Partly], extensions: [Versioning] });
+    const em = other.em.fork();
+    em.create(Partly, { id: 1, name: 'a', home: { lat: 1 } } as never);
+    await em.flush();
+    const [row] = await em.execute<object[]>('select * from partly_version');
+    expect(Object.keys(row!)).not.toContain('home_lat');
+    await expectMirror(other);
+  });
+});
