@@ -15,7 +15,7 @@ import { TransactionState } from './capture/TransactionState.ts';
 import { TransactionTree, type TransactionHandle } from './capture/TransactionTree.ts';
 import { ambientContext, checkContext, mergeContexts, ownContext } from './context.ts';
 import { VersioningError } from './errors.ts';
-import { takeFlushCaller } from './internals/flushCallers.ts';
+import { takeFlushCaller, type FlushCaller } from './internals/flushCallers.ts';
 import type { Leaving, ReplacedUnseen } from './model/Leaving.ts';
 import type { Frame } from './model/Touched.ts';
 import type { VersioningContext } from './model/VersioningContext.ts';
@@ -25,16 +25,22 @@ import { forgetLoadedVersions } from './read/loadedVersions.ts';
 import { refuseHistoryWrites } from './read/guard.ts';
 import { connectionOf, rollBack } from './store/connection.ts';
 import type { Store } from './store/Store.ts';
-import { Survey } from './store/Survey.ts';
+import { Survey, type SurveyTarget } from './store/Survey.ts';
 
 /** A flush between its first and its last event. */
 interface Flush {
   readonly context: VersioningContext;
+  /** Who reads its change sets. */
+  readonly reader: LastSubscriber;
+  /** Of its call; one that failed fires no further event. */
+  readonly caller: FlushCaller | undefined;
+  read: boolean;
   readonly seen: Set<ChangeSet<object>>;
   /** What it touched, while it has no transaction yet. */
   state: TransactionState | undefined;
   leaving: Leaving[];
   unseen: ReplacedUnseen[];
+  follow: SurveyTarget['follow'];
 }
 
 /**
@@ -68,25 +74,41 @@ export class Recorder implements EventSubscriber {
   }
 
   beforeFlush({ em, uow }: FlushEventArgs): void {
-    LastSubscriber.ensure(this, em.getEventManager(), args => this.#readFlush(args));
+    const reader = LastSubscriber.of(this, em.getEventManager(), (args, by) => this.#readFlush(args, by));
     const caller = takeFlushCaller(uow);
     const ambient = caller ? (caller.value as VersioningContext) : ambientContext();
     const context = mergeContexts(checkContext(this.#contextOf?.()), ambient, ownContext(em as EntityManager));
-    this.#flushes.set(uow, { context, seen: new Set(), state: undefined, leaving: [], unseen: [] });
+    this.#flushes.set(uow, {
+      context,
+      reader,
+      caller,
+      read: false,
+      seen: new Set(),
+      state: undefined,
+      leaving: [],
+      unseen: [],
+      follow: () => [],
+    });
   }
 
-  async #readFlush({ em, uow }: FlushEventArgs): Promise<void> {
-    refuseHistoryWrites(uow, this.#model);
+  async #readFlush({ em, uow }: FlushEventArgs, by: LastSubscriber): Promise<void> {
     const flush = this.#flushes.get(uow);
-    if (!flush) {
+    if (flush?.reader !== by || flush.read) {
       return;
     }
+    refuseHistoryWrites(uow, this.#model);
+    flush.read = true;
     const transaction = em.getTransactionContext<TransactionHandle>();
     const state = transaction ? this.#stateOf(transaction) : new TransactionState();
     state.frame = transaction ?? state;
-    // what an earlier flush created before it failed has its keys by now
+    // what is left belongs to an earlier flush, which failed
     this.#reader.resolve(state, false);
     flush.leaving = this.#readNew(uow, flush, state);
+    if (flush.leaving.length > 0) {
+      const { followers, deleted } = this.#reader.followersOf([...flush.seen]);
+      flush.leaving.push(...followers.of(deleted, flush.leaving));
+      flush.follow = gone => followers.of([], gone);
+    }
     this.#reader.readExtraUpdates(uow, state);
     flush.unseen = this.#reader.readCollections(uow, state);
     if (state.isEmpty && flush.leaving.length === 0 && flush.unseen.length === 0) {
@@ -110,7 +132,7 @@ export class Recorder implements EventSubscriber {
     const handle = transaction as TransactionHandle;
     this.#tree.started(em as EntityManager, handle);
     const flush = uow && this.#flushes.get(uow);
-    if (flush?.state && !this.#states.has(this.#tree.root(handle))) {
+    if (flush?.state && flush.caller?.running !== false && !this.#states.has(this.#tree.root(handle))) {
       // the transaction is the flush's own
       this.#states.set(this.#tree.root(handle), flush.state);
       try {
@@ -136,7 +158,7 @@ export class Recorder implements EventSubscriber {
     const root = this.#tree.root(transaction);
     if (!this.#tree.isObserved(root) || this.#committing.has(root)) {
       // nobody will tell of this transaction's commit, or it is under way already
-      await this.#write(em as EntityManager, root, state);
+      await this.#write(em as EntityManager, transaction, state);
       forgetLoadedVersions(em as EntityManager, state.stale, this.#model);
     }
   }
@@ -148,7 +170,7 @@ export class Recorder implements EventSubscriber {
     }
     const state = this.#states.get(handle);
     const flush = uow && this.#flushes.get(uow);
-    if (flush?.state && uow) {
+    if (flush?.state && flush.caller?.running !== false && uow) {
       this.#finish(uow, flush, flush.state);
     }
     if (state && this.#tree.isObserved(handle)) {
@@ -194,27 +216,35 @@ export class Recorder implements EventSubscriber {
     if (leaving.length > 0 || unseen.length > 0) {
       const { touched, frame } = state!;
       const connection = await connectionOf(em, transaction, this.#prepare);
-      await this.#survey.run({ connection, touched, frame, isAlive: this.#isAlive }, leaving, unseen);
+      const target = { connection, touched, frame, isAlive: this.#isAlive, follow: flush.follow };
+      await this.#survey.run(target, leaving, unseen);
     }
   }
 
   #finish(uow: UnitOfWork, flush: Flush, state: TransactionState): void {
+    if (!flush.read) {
+      throw new Error('mikro-orm-versioning did not see the onFlush event of a flush. Please report this.');
+    }
     this.#readNew(uow, flush, state);
     this.#reader.resolve(state, false);
     state.context = mergeContexts(state.context, flush.context);
   }
 
-  async #write(em: EntityManager, root: TransactionHandle, state: TransactionState): Promise<void> {
+  async #write(em: EntityManager, transaction: TransactionHandle, state: TransactionState): Promise<void> {
     this.#reader.resolve(state, true);
     const touched = state.touched.counting(this.#isAlive);
     if (touched.tables.size === 0) {
       return;
     }
-    const connection = await connectionOf(em, root, this.#prepare);
-    if (state.written !== undefined) {
-      await this.#store.withdraw(connection, touched, state.written);
+    const connection = await connectionOf(em, transaction, this.#prepare);
+    const written = state.writes.findLast(({ frame }) => this.#isAlive(frame))?.transaction;
+    if (written !== undefined) {
+      await this.#store.withdraw(connection, touched, written);
     }
-    state.written = await this.#store.reconcile(connection, touched, state.context);
+    state.writes.push({
+      frame: transaction,
+      transaction: await this.#store.reconcile(connection, touched, state.context),
+    });
   }
 
   /** A manager, or an entity, with a schema of its own writes to tables that have no history. */

@@ -46,6 +46,9 @@ export function checkContext(context: VersioningContext | undefined): Versioning
 }
 
 function asText(key: string, value: unknown): string | null | undefined {
+  if (typeof value === 'string' && value.includes('\0')) {
+    throw VersioningError.invalidContext(key, 'a text with a NUL character', 'Remove it.');
+  }
   if (value === undefined || value === null || typeof value === 'string') {
     return value;
   }

@@ -1,4 +1,4 @@
-import type { EntityMetadata } from '@mikro-orm/core';
+import type { ChangeSet, EntityMetadata } from '@mikro-orm/core';
 import { Touched, type Frame } from '../model/Touched.ts';
 import type { LinkHistory, RowHistory } from '../model/VersioningModel.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
@@ -9,6 +9,7 @@ export interface UnresolvedRow {
   readonly history: RowHistory;
   readonly entity: object;
   readonly meta: EntityMetadata;
+  readonly changeSet: ChangeSet<object>;
   readonly frame: Frame;
 }
 
@@ -30,8 +31,8 @@ export class TransactionState {
   unresolved: (UnresolvedRow | UnresolvedLink)[] = [];
   /** The last one given wins. */
   context: VersioningContext = {};
-  /** Id of the transaction row, once the history has been written. */
-  written: number | undefined;
+  /** What was written so far, with the savepoint in which; `undefined` where nothing differed. The last one that counts holds. */
+  readonly writes: { readonly frame: Frame; readonly transaction: number | undefined }[] = [];
   /** Live entities whose loaded `versions` do not show this transaction yet. */
   readonly stale = new Set<object>();
 

@@ -1,6 +1,5 @@
 import {
   ChangeSetType,
-  Reference,
   ReferenceKind,
   type ChangeSet,
   type Collection,
@@ -12,6 +11,7 @@ import { metaOf, snapshotOf } from '../internals/entityState.ts';
 import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
 import { serializeKey, type Frame, type KeyValues, type TouchedRows } from '../model/Touched.ts';
 import type { LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
+import { Followers } from './Followers.ts';
 import { databaseValues, keyOf, snapshotKey } from './keys.ts';
 import type { TransactionState } from './TransactionState.ts';
 
@@ -49,41 +49,14 @@ export class ChangeReader {
         this.#readChangeSet(changeSet, state, leaving);
       }
     }
-    if (leaving.length > 0) {
-      this.#followMoves(changeSets, leaving);
-    }
     return leaving;
   }
 
-  /**
-   * Adds to the leaving rows the ones that this very flush makes children of them, before the database deletes them along:
-   * what it finds in the database comes too early for those.
-   */
-  #followMoves(changeSets: readonly ChangeSet<object>[], leaving: Leaving[]): void {
-    const gone = new Set<object>(changeSets.filter(isDelete).map(({ entity }) => entity));
-    let staying = changeSets.filter(changeSet => !isDelete(changeSet));
-    for (let before = -1; gone.size > before;) {
-      before = gone.size;
-      for (const { entity, meta } of staying.filter(changeSet => this.#follows(changeSet, gone))) {
-        gone.add(entity);
-        const key = keyOf(entity, meta, this.#platform);
-        if (key) {
-          leaving.push({ meta, key });
-        }
-      }
-      staying = staying.filter(({ entity }) => !gone.has(entity));
-    }
-  }
-
-  /** Whether the row refers, by a foreign key that cascades, to one that goes. */
-  #follows({ entity, meta }: ChangeSet<object>, gone: ReadonlySet<object>): boolean {
-    return [...this.#model.dependents.values()]
-      .flat()
-      .filter(({ child, cascades }) => cascades && child.class === meta.root.class)
-      .some(({ property }) => {
-        const target = (entity as Record<string, unknown>)[property];
-        return typeof target === 'object' && target !== null && gone.has(Reference.unwrapReference(target));
-      });
+  /** Follows the rows that the change sets move to rows that go. */
+  followersOf(changeSets: readonly ChangeSet<object>[]): { readonly followers: Followers; readonly deleted: object[] } {
+    const deleted = changeSets.filter(isDelete).map(({ entity }) => entity);
+    const staying = changeSets.filter(changeSet => !isDelete(changeSet));
+    return { followers: new Followers(staying, this.#model, this.#platform), deleted };
   }
 
   /** Adds the updates that MikroORM splits off; an entity that changes nothing but a swapped unique value is only here. */
@@ -132,13 +105,18 @@ export class ChangeReader {
     return unseen;
   }
 
-  /** Moves what has a key by now from `unresolved` to `touched`; with `final`, forgets the rest, which was never written. */
+  /**
+   * Moves what has a key by now from `unresolved` to `touched`; with `final`, forgets the rest, which was never written. What
+   * a flush that failed did not get to insert is unsure.
+   */
   resolve(state: TransactionState, final: boolean): void {
     state.unresolved = state.unresolved.filter(entry => {
       if (entry.kind === 'row') {
         const key = keyOf(entry.entity, entry.meta, this.#platform);
         if (key) {
-          state.touched.rowsOf(entry.history.table.name).addKey(key, 'created', entry.frame);
+          state.touched
+            .rowsOf(entry.history.table.name)
+            .addKey(key, entry.changeSet.persisted ? 'created' : 'unsure', entry.frame);
         }
         return !key && !final;
       }
@@ -167,7 +145,7 @@ export class ChangeReader {
     }
     if (isCreate(changeSet)) {
       if (history) {
-        state.unresolved.push({ kind: 'row', history, entity, meta, frame: state.frame });
+        state.unresolved.push({ kind: 'row', history, entity, meta, changeSet, frame: state.frame });
       }
       return;
     }
@@ -186,7 +164,7 @@ export class ChangeReader {
     if (movedTo && serializeKey(movedTo) !== serializeKey(key)) {
       leaving.push({ meta, key, movedTo });
     } else if (this.#changesReferenced(changeSet)) {
-      leaving.push({ meta, key, stays: true });
+      leaving.push({ meta, key, stays: this.#referencedValues(changeSet) });
     }
   }
 
@@ -208,6 +186,18 @@ export class ChangeReader {
     return (this.#model.dependents.get(meta.root.class) ?? []).some(({ referencedProperties }) =>
       referencedProperties.some(name => name in payload && !meta.primaryKeys.includes(name as never)),
     );
+  }
+
+  /** The new values of the properties that children refer to, by column. */
+  #referencedValues({ entity, meta, payload }: ChangeSet<object>): Record<string, unknown> {
+    const names = (this.#model.dependents.get(meta.root.class) ?? []).flatMap(each => each.referencedProperties);
+    const values: Record<string, unknown> = {};
+    for (const name of names.filter(each => each in payload)) {
+      const prop = meta.properties[name as never]!;
+      const value = databaseValues(prop, (entity as Record<string, unknown>)[name], this.#platform);
+      (prop as { fieldNames: string[] }).fieldNames.forEach((column, i) => (values[column] = value?.[i] ?? null));
+    }
+    return values;
   }
 
   #oldKey({ entity, meta, originalEntity }: ChangeSet<object>): KeyValues | undefined {

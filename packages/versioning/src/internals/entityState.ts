@@ -24,13 +24,17 @@ export function metaOf(entity: object): EntityMetadata {
 }
 
 /**
- * The manager to ask about the entity: inside of `em.transactional()` that of the transaction, since another one would
- * wait for it, or not be part of it. `undefined` for a new entity that was never flushed.
+ * The manager to ask about the entity: inside of `em.transactional()` that of the transaction, where it holds the
+ * entity, since another one would wait for it, or not be part of it. `undefined` for a new entity that was never flushed.
  */
 export function currentManagerOf(entity: object): EntityManager | undefined {
   const own = managerOf(entity);
   const ambient = own && TransactionContext.getEntityManager(own.name);
-  return ambient && ambient.getDriver() === own.getDriver() ? ambient : own;
+  const holds =
+    ambient !== undefined &&
+    ambient.getDriver() === own!.getDriver() &&
+    ambient.getUnitOfWork(false).getIdentityMap().getByEntity(entity) === entity;
+  return holds ? ambient : own;
 }
 
 /** Metadata of the entity's class in its own MikroORM instance: another one may share the class. */

@@ -6,7 +6,13 @@ import { UnitOfWork } from '@mikro-orm/core';
  * all of them. Each call's own value is noted here and handed out in the order of the queue, which is the order of the
  * `beforeFlush` events. `test/internals.test.ts` fails when MikroORM changes it.
  */
-const callers = new WeakMap<UnitOfWork, { value: unknown }[]>();
+/** A flush: what was noted for it, and whether it is still under way. */
+export interface FlushCaller {
+  readonly value: unknown;
+  running: boolean;
+}
+
+const callers = new WeakMap<UnitOfWork, FlushCaller[]>();
 
 let installed: (() => unknown) | undefined;
 
@@ -21,13 +27,14 @@ export function noteFlushCallers(read: () => unknown): void {
   // eslint-disable-next-line typescript/unbound-method
   const original = prototype.commit;
   prototype.commit = async function (this: UnitOfWork) {
-    const entry = { value: read() };
+    const entry: FlushCaller = { value: read(), running: true };
     const queue = callers.get(this) ?? [];
     callers.set(this, queue);
     queue.push(entry);
     try {
       await original.call(this);
     } finally {
+      entry.running = false;
       // a flush that was refused never reached its event
       const left = queue.indexOf(entry);
       if (left >= 0) {
@@ -38,6 +45,6 @@ export function noteFlushCallers(read: () => unknown): void {
 }
 
 /** The value noted for the flush whose `beforeFlush` event is running; `undefined` where none was. */
-export function takeFlushCaller(uow: UnitOfWork): { value: unknown } | undefined {
+export function takeFlushCaller(uow: UnitOfWork): FlushCaller | undefined {
   return callers.get(uow)?.shift();
 }

@@ -87,10 +87,12 @@ function keepColumns(
     }
     const renamed = Object.keys(changedTables[keyOf(toSchema, live)]?.renamedColumns ?? {});
     const columns = from.getColumns().filter(({ name }) => !to.hasColumn(name) && !renamed.includes(name));
-    for (const column of columns) {
+    // what nobody writes any more must not be required
+    const optional = columns.map(column => ({ ...column, nullable: true }));
+    for (const column of optional) {
       to.addColumn(column);
     }
-    kept.set(history, columns);
+    kept.set(history, optional);
   }
   return kept;
 }

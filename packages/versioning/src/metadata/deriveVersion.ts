@@ -334,7 +334,7 @@ function checkNames({ meta: live, options }: MarkedEntity): void {
   }
   for (const prop of live.props) {
     const name = options.rename?.[prop.name] ?? prop.name;
-    if (MEMBERS.includes(name) && !options.exclude?.includes(prop.name)) {
+    if (MEMBERS.includes(name) && !options.exclude?.includes(prop.name) && prop.persist !== false) {
       throw VersioningError.nameCollision(live.className, prop.name);
     }
   }

@@ -7,8 +7,8 @@ export interface Leaving {
   readonly key: KeyValues;
   /** The new key of a row that stays. */
   readonly movedTo?: KeyValues;
-  /** The row keeps its key, and only what refers to it by another property changes. */
-  readonly stays?: boolean;
+  /** The row keeps its key, and only what refers to it by another property changes: the new values, by column. */
+  readonly stays?: Readonly<Record<string, unknown>>;
 }
 
 /** An owner whose one-to-many collection is replaced without having been loaded. */

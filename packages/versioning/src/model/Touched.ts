@@ -9,9 +9,9 @@ export interface TouchedKey {
 
 /**
  * What a flush does to a row. Only a row that it changes is sure to have existed: a deletion may find nothing to delete,
- * and one that existed without a version leaves an image.
+ * and one that existed without a version leaves an image. Of what a failed flush was to create, nothing is sure.
  */
-export type Touch = 'created' | 'changed' | 'left';
+export type Touch = 'created' | 'changed' | 'left' | 'unsure';
 
 /** The transaction or savepoint in which a row was touched. What a savepoint touched does not count once it is rolled back. */
 export type Frame = object;
@@ -43,7 +43,7 @@ export class TouchedRows {
     const known = this.#keys.get(serialized);
     if (!known) {
       this.#keys.set(serialized, { values, touches: [{ frame, touch }] });
-    } else if (known.touches.at(-1)!.frame !== frame) {
+    } else if (known.touches.at(-1)!.frame !== frame || known.touches.at(-1)!.touch === 'unsure') {
       known.touches.push({ frame, touch });
     }
   }
@@ -59,7 +59,8 @@ export class TouchedRows {
   keys(isAlive: (frame: Frame) => boolean): TouchedKey[] {
     const keys: TouchedKey[] = [];
     for (const { values, touches } of this.#keys.values()) {
-      const first = touches.find(({ frame }) => isAlive(frame));
+      const alive = touches.filter(({ frame }) => isAlive(frame));
+      const first = alive.find(({ touch }) => touch !== 'unsure') ?? alive[0];
       if (first) {
         keys.push({ values, born: first.touch !== 'changed' });
       }
@@ -74,7 +75,7 @@ export class TouchedRows {
   /** Whether the transaction itself created the row. */
   isCreated(values: KeyValues, isAlive: (frame: Frame) => boolean): boolean {
     const touches = this.#keys.get(serializeKey(values))?.touches ?? [];
-    return touches.find(({ frame }) => isAlive(frame))?.touch === 'created';
+    return touches.find(({ frame, touch }) => touch !== 'unsure' && isAlive(frame))?.touch === 'created';
   }
 }
 

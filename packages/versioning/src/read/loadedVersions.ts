@@ -29,7 +29,9 @@ export function forgetLoadedVersions(em: EntityManager, entities: ReadonlySet<ob
   const uow = em.getUnitOfWork(false);
   for (const version of loaded) {
     for (const instance of uow.getIdentityMap().getStore(version).values()) {
-      if (ids.has(identify(version, liveKeyOf(instance)))) {
+      // of the others nothing changes any more
+      const isOpen = (instance as { endTransaction?: unknown }).endTransaction === null;
+      if (isOpen && ids.has(identify(version, liveKeyOf(instance)))) {
         markStale(instance, em);
       }
     }

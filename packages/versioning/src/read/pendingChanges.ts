@@ -8,6 +8,7 @@ import {
 } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import { loadedProperties, managerOf, primaryKeyOf, snapshotOf } from '../internals/entityState.ts';
+import { hasColumns } from '../metadata/properties.ts';
 import type { VersionInfo } from '../metadata/versionClass.ts';
 import type { Changeset } from '../model/Version.ts';
 import { rootProperty, shownValue } from './shownValue.ts';
@@ -49,6 +50,7 @@ function changedColumns(entity: object, info: VersionInfo): Pairs {
   }
   const before = restoreSnapshot(em, meta, snapshot);
   if (isRemoved(entity)) {
+    names.forEach(name => requireKnown(entity, name, meta));
     return listNonNull(names, before, meta, value => [value, null]);
   }
   return Object.fromEntries(
@@ -69,18 +71,18 @@ function changedNames(entity: object, em: EntityManager, meta: EntityMetadata): 
 
 /** What the property was. Throws a `VersioningError` where it was changed without having been loaded. */
 function oldValue(entity: object, name: string, before: Record<string, unknown>, meta: EntityMetadata): unknown {
-  const known = before[name] !== undefined || loadedProperties(entity).has(name);
-  if (!known && !isPartLoaded(entity, name, meta)) {
-    throw VersioningError.unloadedChange(meta.className, name);
-  }
+  requireKnown(entity, name, meta);
   return shown(before[name], name, meta);
 }
 
-/** Whether the snapshot knows the property, or a part of it where it is an embeddable, as `null` say. */
-function isPartLoaded(entity: object, name: string, meta: EntityMetadata): boolean {
-  return Object.keys(snapshotOf(entity)!).some(
-    part => meta.properties[part as never] && rootProperty(meta.properties[part as never]!, meta).name === name,
-  );
+/** Whether it is known what the property was: it was loaded, or the snapshot has it, with all parts of an embeddable. */
+function requireKnown(entity: object, name: string, meta: EntityMetadata): void {
+  const snapshot = snapshotOf(entity)!;
+  const parts = meta.comparableProps.filter(prop => rootProperty(prop, meta).name === name && hasColumns(prop));
+  const isKnown = parts.every(prop => prop.name in snapshot || loadedProperties(entity).has(prop.name));
+  if (!isKnown && !loadedProperties(entity).has(name)) {
+    throw VersioningError.unloadedChange(meta.className, name);
+  }
 }
 
 function listNonNull(
@@ -112,7 +114,7 @@ function restoreSnapshot(em: EntityManager, meta: EntityMetadata, snapshot: obje
     // snapshots keep JSON as text, whatever the driver returns
     return [name, prop?.customType instanceof JsonType && typeof value === 'string' ? parseJson(value) : value];
   });
-  return em.fork().map(meta.class, Object.fromEntries(data) as never) as Record<string, unknown>;
+  return em.fork().map(meta.class, Object.fromEntries(data) as never, { mapped: true }) as Record<string, unknown>;
 }
 
 function parseJson(text: string): unknown {

@@ -67,7 +67,7 @@ export class PostgreSqlStore implements Store {
     const { transactionId, endTransactionId, operationType } = this.#columns;
     for (const [table, rows] of this.#touchedTables(touched)) {
       const params: unknown[] = [];
-      const keys = this.#keys(`${PREFIX}0`, table, rows, params);
+      const keys = this.#keys(`${PREFIX}0`, table, rows, params, transaction);
       if (table.kind === 'row') {
         // a DELETE version without a predecessor was an image; it becomes one again
         await connection.run(
@@ -102,9 +102,10 @@ export class PostgreSqlStore implements Store {
 
   async lock(connection: Connection, table: LiveTable, keys: readonly KeyValues[]): Promise<void> {
     const on = table.key.map((column, i) => `p.${quote(column.name)} = k.k${i}`).join(' and ');
-    await connection.rows(`select 1 from ${recordset(table.key)} join ${table.name} p on ${on} for update of p`, [
-      json(keys),
-    ]);
+    await connection.rows(
+      `select 1 from ${recordset(table.key)} join ${table.name} p on ${on} order by ${table.key.map(column => `p.${quote(column.name)}`).join(', ')} for update of p`,
+      [json(keys)],
+    );
   }
 
   async findChildren(
@@ -143,7 +144,8 @@ export class PostgreSqlStore implements Store {
     return [...touched.tables].map(([name, rows]) => [this.#tables.get(name)!, rows] as const);
   }
 
-  #keys(prefix: string, table: HistoryTable, rows: TouchedTable, params: unknown[]): string {
+  /** With `ended`, spans that this transaction ended count like open ones. */
+  #keys(prefix: string, table: HistoryTable, rows: TouchedTable, params: unknown[], ended?: number): string {
     const keyNames = table.key.map((_, i) => `k${i}`).join(', ');
     if (table.kind === 'row') {
       params.push(JSON.stringify(rows.keys.map(({ values, born }) => ({ ...record(values), born }))));
@@ -158,13 +160,14 @@ export class PostgreSqlStore implements Store {
       const columns = linkColumns(table, part);
       const select = (alias: string, from: string, more: string) =>
         `select ${table.key.map(column => `${alias}.${quote(column.name)}`).join(', ')} from ${recordset(columns)} ` +
-        forEach(
+        (part === 'both' ? join : forEach)(
           from,
           alias,
           columns.map((column, i) => `${alias}.${quote(column.name)} = k.k${i}`).join(' and ') + more,
         );
-      selects.push(select('v', table.history, ` and v.${this.#columns.endTransactionId} = ${this.#openEnd}`));
-      params.push(json(values));
+      const ends = ended === undefined ? `= ${this.#openEnd}` : `in (${this.#openEnd}, ?)`;
+      selects.push(select('v', table.history, ` and v.${this.#columns.endTransactionId} ${ends}`));
+      params.push(json(values), ...(ended === undefined ? [] : [ended]));
       if (live) {
         selects.push(select('l', table.live, ''));
         params.push(json(values));
@@ -271,6 +274,11 @@ const ROWS = `${PREFIX}rows`;
  */
 function lookUp(join: string, table: HistoryTable, from: string, alias: string, condition = 'true', more = ''): string {
   return `${join} lateral (select *${more} from ${from} ${alias} where ${keyMatches(table, alias)} and ${condition} limit 1) ${alias} on true`;
+}
+
+/** Joins as the planner likes: both ends of a link with a key of its own may have no index together. */
+function join(from: string, alias: string, condition: string): string {
+  return `join ${from} ${alias} on ${condition}`;
 }
 
 /** Joins the rows that meet a condition on what stands before, row by row, for the same reason. */

@@ -68,7 +68,7 @@ export class SqliteStore implements Store {
     const { transactionId, endTransactionId, operationType, versionId } = this.#columns;
     for (const [name, rows] of touched.tables) {
       const table = this.#tables.get(name)!;
-      const { sql, params } = this.#keys(table, rows);
+      const { sql, params } = this.#keys(table, rows, transaction);
       if (table.kind === 'row') {
         // a DELETE version without a predecessor was an image; it becomes one again
         await connection.run(
@@ -210,7 +210,8 @@ export class SqliteStore implements Store {
     );
   }
 
-  #keys(table: HistoryTable, rows: TouchedTable): { sql: string; params: unknown[] } {
+  /** With `ended`, spans that this transaction ended count like open ones. */
+  #keys(table: HistoryTable, rows: TouchedTable, ended?: number): { sql: string; params: unknown[] } {
     const { keys } = rows;
     if (table.kind === 'row') {
       return {
@@ -226,8 +227,9 @@ export class SqliteStore implements Store {
       const select = (alias: string, from: string, more: string) =>
         `select ${table.key.map(column => `${alias}.${quote(column.name)}`).join(', ')} from ${keySource(ends)} ` +
         `cross join ${from} ${alias} on ${ends.map((column, i) => `${alias}.${quote(column.name)} = k.k${i}`).join(' and ')}${more}`;
-      selects.push(select('v', table.history, ` and v.${this.#columns.endTransactionId} = ${this.#openEnd}`));
-      params.push(JSON.stringify(values));
+      const span = ended === undefined ? `= ${this.#openEnd}` : `in (${this.#openEnd}, ?)`;
+      selects.push(select('v', table.history, ` and v.${this.#columns.endTransactionId} ${span}`));
+      params.push(JSON.stringify(values), ...(ended === undefined ? [] : [ended]));
       if (live) {
         selects.push(select('l', table.live, ''));
         params.push(JSON.stringify(values));

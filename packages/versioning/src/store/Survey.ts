@@ -13,6 +13,8 @@ export interface SurveyTarget {
   readonly frame: Frame;
   /** Whether a savepoint's touches still count. */
   readonly isAlive: (frame: Frame) => boolean;
+  /** Rows that the flush itself makes children of rows that go. */
+  readonly follow: (gone: readonly Leaving[]) => Leaving[];
 }
 
 /**
@@ -33,12 +35,13 @@ export class Survey {
   }
 
   async run(into: SurveyTarget, leaving: readonly Leaving[], unseen: readonly ReplacedUnseen[]): Promise<void> {
-    const visited = new Set<string>();
+    const visited = new Map<string, number>();
     let level = [...leaving, ...(await this.#findReplaced(into.connection, unseen))];
     while (level.length > 0) {
       const next: Leaving[] = [];
       for (const [meta, group] of groupByRoot(level, visited)) {
         const going = group.filter(({ stays }) => !stays);
+        next.push(...into.follow(going.filter(({ movedTo }) => !movedTo)));
         await this.#keepImages(into, meta, going);
         this.#touchLinks(into, meta, going);
         const dependents = this.#model.dependents.get(meta.class) ?? [];
@@ -131,26 +134,32 @@ export class Survey {
         found.push(...keys.map(key => ({ meta: child, key })));
       }
     }
+    for (const { key, stays } of group.filter(each => each.stays)) {
+      const keys = await this.#store.findChildren(connection, table, parentTable, dependent, [key]);
+      const values = dependent.referenced.map(column => stays![column]);
+      found.push(...this.#movedChildren(dependent, table, keys, values));
+    }
     for (const { key, movedTo } of group.filter(each => each.movedTo)) {
       const keys = await this.#store.findChildren(connection, table, parentTable, dependent, [key]);
       keys.forEach(touch);
-      found.push(...this.#movedChildren(dependent, table, parentTable, keys, movedTo!));
+      const values = dependent.referenced.map(
+        column => movedTo![parentTable.key.findIndex(each => each.name === column)],
+      );
+      found.push(...this.#movedChildren(dependent, table, keys, values));
     }
     return found;
   }
 
-  /** Children whose own key contains the foreign key move along with their parent. */
+  /** Children whose own key contains the foreign key move along with their parent, to its new values. */
   #movedChildren(
-    { child, columns, referenced }: Dependent,
+    { child, columns }: Dependent,
     table: LiveTable,
-    parent: LiveTable,
     keys: readonly KeyValues[],
-    movedTo: KeyValues,
+    values: readonly unknown[],
   ): Leaving[] {
     const moves = columns.flatMap((column, i) => {
       const at = table.key.findIndex(each => each.name === column);
-      const from = parent.key.findIndex(each => each.name === referenced[i]);
-      return at >= 0 && from >= 0 ? [{ at, value: movedTo[from] }] : [];
+      return at >= 0 && values[i] !== undefined ? [{ at, value: values[i] }] : [];
     });
     return moves.length === 0
       ? []
@@ -169,14 +178,15 @@ export class Survey {
   }
 }
 
-/** The rows of a level by their class, each row once in the whole survey. */
-function groupByRoot(level: readonly Leaving[], visited: Set<string>): Map<EntityMetadata, Leaving[]> {
+/** The rows of a level by their class, each once, and again only for more: a row that stayed may yet move, or go. */
+function groupByRoot(level: readonly Leaving[], visited: Map<string, number>): Map<EntityMetadata, Leaving[]> {
   const groups = new Map<EntityMetadata, Leaving[]>();
   for (const row of level) {
     const root = row.meta.root;
     const id = `${root.className}:${serializeKey(row.key)}`;
-    if (!visited.has(id)) {
-      visited.add(id);
+    const strength = row.stays ? 1 : row.movedTo ? 2 : 3;
+    if ((visited.get(id) ?? 0) < strength) {
+      visited.set(id, strength);
       const group = groups.get(root);
       if (group) {
         group.push(row);
