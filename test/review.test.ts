@@ -5,6 +5,7 @@ import {
   changeset,
   ErrorCode,
   loadHistory,
+  Operation,
   revert,
   Versioning,
   versioned,
@@ -173,6 +174,214 @@ describeEachDatabase('found in review', db => {
       { note: 'two' },
       { note: 'TWO' },
     ]);
+  });
+
+  it.each(['onFlush', 'beforeFlush'] as const)(
+    'a subscriber registered in another one’s %s hides no flush',
+    async event => {
+      const orm = await createOrm(db, {
+        entities: BLOG,
+        extensions: [Versioning],
+        subscribers: [{ [event]: () => orm.em.getEventManager().registerSubscriber({ onFlush: () => undefined }) }],
+      });
+      const em = orm.em.fork();
+      em.create(Article, { id: 1, name: 'a' });
+      await em.flush();
+      expect(await historyOf(orm, [Article])).toEqual(['Article#1 INSERT { name: a, category_id: null } [1, )']);
+    },
+  );
+
+  it('a row that changes what refers to it and then goes with its parent is followed all the way', async () => {
+    const Group = versioned(
+      defineEntity({ name: 'Group', tableName: 'grp', properties: { id: p.integer().primary() } }),
+    );
+    const Parent = versioned(
+      defineEntity({
+        name: 'Parent',
+        properties: {
+          id: p.integer().primary(),
+          code: p.string().unique(),
+          group: () => p.manyToOne(Group).deleteRule('cascade'),
+        },
+      }),
+    );
+    const Child = versioned(
+      defineEntity({
+        name: 'Child',
+        properties: {
+          id: p.integer().primary(),
+          parent: () => p.manyToOne(Parent).deleteRule('cascade'),
+          byCode: () => p.manyToOne(Parent).targetKey('code').updateRule('cascade').deleteRule('cascade'),
+        },
+      }),
+    );
+    const orm = await createOrm(db, { entities: [Group, Parent, Child], extensions: [Versioning] });
+    const em = orm.em.fork();
+    const group = em.create(Group, { id: 1 });
+    const parent = em.create(Parent, { id: 1, code: 'one', group });
+    em.create(Child, { id: 1, parent, byCode: parent });
+    await em.flush();
+    parent.code = 'uno';
+    em.remove(group);
+    await em.flush();
+    await expectMirror(orm);
+    expect(await em.fork().count(versionOf(Child), { operationType: Operation.DELETE })).toBe(1);
+  });
+
+  it('a row that moves under a parent that the database deletes by itself is followed', async () => {
+    const orm = await start();
+    const em = orm.em.fork();
+    const [a, b] = [1, 2].map(id => em.create(Article, { id, name: 'a' }));
+    const under = em.create(Comment, { id: 1, text: 'under', article: b! });
+    const moving = em.create(Comment, { id: 2, text: 'moving', article: a! });
+    em.create(Comment, { id: 3, text: 'last', article: a!, answers: moving });
+    await em.flush();
+    const inner = orm.em.fork();
+    const comment = await inner.findOneOrFail(Comment, 2);
+    comment.answers = inner.getReference(Comment, under.id);
+    inner.remove(inner.getReference(Article, 2));
+    await inner.flush();
+    expect(await inner.fork().count(Comment)).toBe(0);
+    await expectMirror(orm);
+  });
+
+  it('a key that contains a column which ON UPDATE CASCADE changes moves along', async () => {
+    const Parent = versioned(
+      defineEntity({ name: 'Parent', properties: { id: p.integer().primary(), code: p.string().unique() } }),
+    );
+    const Child = versioned(
+      defineEntity({
+        name: 'Child',
+        properties: {
+          parent: () => p.manyToOne(Parent).targetKey('code').updateRule('cascade').primary(),
+          n: p.integer().primary(),
+        },
+      }),
+    );
+    const orm = await createOrm(db, { entities: [Parent, Child], extensions: [Versioning] });
+    const em = orm.em.fork();
+    const parent = em.create(Parent, { id: 1, code: 'a' });
+    await em.flush();
+    await em.execute("insert into child values ('a', 1)");
+    parent.code = 'b';
+    await em.flush();
+    await expectMirror(orm);
+  });
+
+  it('a failed flush leaves nothing behind for the next transaction of its manager', async () => {
+    const orm = await start();
+    await orm.em.fork().insert(Category, { id: 1, name: 'old' });
+    const em = orm.em.fork();
+    em.create(Category, { id: 1, name: 'duplicate' });
+    await expect(em.flush()).rejects.toThrow();
+    em.clear();
+    await em.begin();
+    em.remove(await em.findOneOrFail(Category, 1));
+    await em.commit();
+    expect(await historyOf(orm, [Category])).toEqual(['Category#1 DELETE { name: old } [1, )']);
+  });
+
+  it('history that is written anew opens the links again that it had closed', async () => {
+    const orm = await start();
+    const em = orm.em.fork();
+    const article = em.create(Article, { id: 1, name: 'a', tags: [em.create(Tag, { id: 1, name: 't' })] });
+    await em.flush();
+    let done = false;
+    orm.em.getEventManager().registerSubscriber({
+      async beforeTransactionCommit(args) {
+        if (!done) {
+          done = true;
+          const fork = args.em.fork({ keepTransactionContext: true });
+          fork.create(Category, { id: 77, name: 'outbox' });
+          await fork.flush();
+        }
+      },
+    });
+    em.remove(article);
+    await em.flush();
+    await expectMirror(orm);
+    expect(await historyOf(orm, [Category], ['article_tags_version'])).toEqual([
+      'article_id 1 -> tag_id 1 [1, 2)',
+      'Category#77 INSERT { name: outbox } [2, )',
+    ]);
+  });
+
+  it('history that a savepoint wrote and rolled back is written anew over what was there before', async () => {
+    const orm = await start();
+    await orm.em.getConnection().transactional(async transaction => {
+      const em = orm.em.fork();
+      em.setTransactionContext(transaction);
+      const article = em.create(Article, { id: 1, name: 'a' });
+      await em.flush();
+      await em
+        .transactional(async inner => {
+          (await inner.findOneOrFail(Article, 1)).name = 'b';
+          await inner.flush();
+          throw new Error('back');
+        })
+        .catch(() => undefined);
+      article.name = 'c';
+      await em.flush();
+    });
+    expect(await historyOf(orm, [Article])).toEqual(['Article#1 INSERT { name: c, category_id: null } [1, )']);
+    expect(await transactionsOf(orm)).toHaveLength(1);
+  });
+
+  it('deletions of the same rows in different orders do not lock each other out', async context => {
+    context.skip(db.name === 'sqlite', 'SQLite has a single writer');
+    const orm = await start();
+    for (let round = 0; round < 8; round++) {
+      const em = orm.em.fork();
+      for (let id = 1; id <= 100; id++) {
+        em.create(Article, { id, name: 'a' });
+      }
+      await em.flush();
+      await Promise.all(
+        (['asc', 'desc'] as const).map(async id => {
+          const inner = orm.em.fork();
+          inner.remove(await inner.find(Article, {}, { orderBy: { id } }));
+          await inner.flush();
+        }),
+      );
+    }
+    await expectMirror(orm);
+  });
+
+  it('changeset goes by properties, also where a column has the name of another one', async () => {
+    const Swapped = versioned(
+      defineEntity({
+        name: 'Swapped',
+        properties: {
+          id: p.integer().primary(),
+          type: p.string().fieldName('kind'),
+          kind: p.string().fieldName('kind_name'),
+        },
+      }),
+    );
+    const orm = await createOrm(db, { entities: [Swapped], extensions: [Versioning] });
+    const em = orm.em.fork();
+    const row = em.create(Swapped, { id: 1, type: 'T', kind: 'K' });
+    await em.flush();
+    row.type = 'T2';
+    expect(changeset(row)).toEqual({ type: ['T', 'T2'] });
+  });
+
+  it('versions that can not change any more stay loaded after a flush', async () => {
+    const orm = await start();
+    const em = orm.em.fork();
+    const article = em.create(Article, { id: 1, name: 'a' });
+    await em.flush();
+    article.name = 'b';
+    await em.flush();
+    await em.populate(article, ['versions']);
+    const [first, second] = article.versions.getItems();
+    article.name = 'c';
+    await em.flush();
+    expect(JSON.parse(JSON.stringify(first))).toMatchObject({ name: 'a' });
+    expect(first!.isCurrent).toBe(false);
+    expect(() => second!.isCurrent).toThrow(/loadHistory/);
+    await loadHistory(second!);
+    expect([second!.isCurrent, second!.index]).toEqual([false, 1]);
   });
 
   describe('what is asked for wrongly', () => {
