@@ -266,6 +266,7 @@ describeEachDatabase('found in review', db => {
     parent.code = 'b';
     await em.flush();
     await expectMirror(orm);
+    expect(await em.fork().count(versionOf(Child))).toBe(2);
   });
 
   it('a failed flush leaves nothing behind for the next transaction of its manager', async () => {
@@ -273,7 +274,7 @@ describeEachDatabase('found in review', db => {
     await orm.em.fork().insert(Category, { id: 1, name: 'old' });
     const em = orm.em.fork();
     em.create(Category, { id: 1, name: 'duplicate' });
-    await expect(em.flush()).rejects.toThrow();
+    await expect(em.flush()).rejects.toThrow(/unique/i);
     em.clear();
     await em.begin();
     em.remove(await em.findOneOrFail(Category, 1));
@@ -345,6 +346,7 @@ describeEachDatabase('found in review', db => {
       );
     }
     await expectMirror(orm);
+    expect(await orm.em.fork().count(versionOf(Article), { operationType: Operation.DELETE })).toBe(800);
   });
 
   it('changeset goes by properties, also where a column has the name of another one', async () => {

@@ -160,7 +160,7 @@ export class PostgreSqlStore implements Store {
       const columns = linkColumns(table, part);
       const select = (alias: string, from: string, more: string) =>
         `select ${table.key.map(column => `${alias}.${quote(column.name)}`).join(', ')} from ${recordset(columns)} ` +
-        (part === 'both' ? join : forEach)(
+        (part === 'both' ? joinFreely : forEach)(
           from,
           alias,
           columns.map((column, i) => `${alias}.${quote(column.name)} = k.k${i}`).join(' and ') + more,
@@ -277,7 +277,7 @@ function lookUp(join: string, table: HistoryTable, from: string, alias: string, 
 }
 
 /** Joins as the planner likes: both ends of a link with a key of its own may have no index together. */
-function join(from: string, alias: string, condition: string): string {
+function joinFreely(from: string, alias: string, condition: string): string {
   return `join ${from} ${alias} on ${condition}`;
 }
 
