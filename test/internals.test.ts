@@ -15,7 +15,7 @@ import {
   primaryKeyOf,
   snapshotOf,
 } from '../packages/versioning/src/internals/entityState.ts';
-import { createOrm, describeEachDatabase } from './support/databases.ts';
+import { createOrm, describeDatabase, describeEachDatabase } from './support/databases.ts';
 
 /*
  * What the package leans on inside of MikroORM, one contract each: when one of these fails after an upgrade, the file in
@@ -148,8 +148,20 @@ describeEachDatabase('MikroORM', db => {
     expect(target!.table).toBe('plain');
   });
 
-  it('hands a named statement to node-postgres, which keeps it', async context => {
-    context.skip(db.name === 'sqlite', 'SQLite has no named statements');
+  it('compares schemas through the methods that schemaDiffs wraps', () => {
+    for (const [prototype, method] of [
+      [SqlSchemaGenerator.prototype, 'prepareSchemaForComparison'],
+      [SqlSchemaGenerator.prototype, 'getTargetSchema'],
+      [SchemaComparator.prototype, 'compare'],
+    ] as const) {
+      expect(prototype).toHaveProperty(method, expect.any(Function));
+    }
+  });
+});
+
+// Only PostgreSQL names its statements.
+describeDatabase('postgresql', 'MikroORM', db => {
+  it('hands a named statement to node-postgres, which keeps it', async () => {
     const orm = await createOrm(db, { entities: [Marked, Plain], extensions: [Versioning], pool: { min: 1, max: 1 } });
     for (const id of [1, 2, 3]) {
       const em = orm.em.fork();
@@ -169,15 +181,5 @@ describeEachDatabase('MikroORM', db => {
     em.create(Marked, { id: 1, name: 'a' });
     await em.flush();
     expect(await em.execute(prepared)).toEqual([]);
-  });
-
-  it('compares schemas through the methods that schemaDiffs wraps', () => {
-    for (const [prototype, method] of [
-      [SqlSchemaGenerator.prototype, 'prepareSchemaForComparison'],
-      [SqlSchemaGenerator.prototype, 'getTargetSchema'],
-      [SchemaComparator.prototype, 'compare'],
-    ] as const) {
-      expect(prototype).toHaveProperty(method, expect.any(Function));
-    }
   });
 });

@@ -137,4 +137,37 @@ describeEachDatabase('keys', db => {
     await expectMirror(orm);
     expect(await orm.em.fork().count(Thing, { name: 'b' } as never)).toBe(1);
   });
+
+  it('a pivot entity with a key of its own may link the same ends twice', async () => {
+    const Left = versioned(
+      defineEntity({
+        name: 'Left',
+        properties: { id: p.integer().primary(), rights: () => p.manyToMany(Right).pivotEntity(() => Pair) },
+      }),
+    );
+    const Right = defineEntity({ name: 'Right', properties: { id: p.integer().primary() } });
+    const Pair = defineEntity({
+      name: 'Pair',
+      properties: {
+        id: p.integer().primary(),
+        left: () => p.manyToOne(Left),
+        right: () => p.manyToOne(Right),
+        note: p.string(),
+      },
+    });
+    const orm = await createOrm(db, { entities: [Left, Right, Pair], extensions: [Versioning] });
+    const em = orm.em.fork();
+    const [left, right] = [em.create(Left, { id: 1 }), em.create(Right, { id: 1 })];
+    em.create(Pair, { id: 1, left, right, note: 'one' });
+    const second = em.create(Pair, { id: 2, left, right, note: 'two' });
+    await em.flush();
+    second.note = 'TWO';
+    await em.flush();
+    await expectMirror(orm);
+    expect(await em.execute('select note from pair_version order by version_id')).toEqual([
+      { note: 'one' },
+      { note: 'two' },
+      { note: 'TWO' },
+    ]);
+  });
 });

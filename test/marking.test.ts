@@ -260,4 +260,13 @@ describeEachDatabase('marking', db => {
       });
     });
   });
+
+  it('a table that is called like an expression of ours is no problem', async () => {
+    const Tx = versioned(defineEntity({ name: 'Tx', tableName: 'tx', properties: { id: p.integer().primary() } }));
+    const orm = await createOrm(db, { entities: [Tx], extensions: [Versioning] });
+    const em = orm.em.fork();
+    em.create(Tx, { id: 1 });
+    await em.flush();
+    expect(await em.count(versionOf(Tx))).toBe(1);
+  });
 });

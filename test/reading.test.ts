@@ -1,10 +1,13 @@
+import { defineEntity, p } from '@mikro-orm/core';
 import {
+  changeset,
   countVersions,
   ErrorCode,
   loadHistory,
   Operation,
   revert,
   Versioning,
+  versioned,
   versionOf,
   VersionTransaction,
 } from 'mikro-orm-versioning';
@@ -288,5 +291,44 @@ describeEachDatabase('reading versions', db => {
       await em.flush();
       expect(await orm.em.fork().count(versionOf(Article), { id: 1 })).toBe(7);
     });
+  });
+});
+
+describeEachDatabase('what is in memory', db => {
+  it('changeset goes by properties, also where a column has the name of another one', async () => {
+    const Swapped = versioned(
+      defineEntity({
+        name: 'Swapped',
+        properties: {
+          id: p.integer().primary(),
+          type: p.string().fieldName('kind'),
+          kind: p.string().fieldName('kind_name'),
+        },
+      }),
+    );
+    const orm = await createOrm(db, { entities: [Swapped], extensions: [Versioning] });
+    const em = orm.em.fork();
+    const row = em.create(Swapped, { id: 1, type: 'T', kind: 'K' });
+    await em.flush();
+    row.type = 'T2';
+    expect(changeset(row)).toEqual({ type: ['T', 'T2'] });
+  });
+
+  it('versions that can not change any more stay loaded after a flush', async () => {
+    const orm = await createOrm(db, { entities: BLOG, extensions: [Versioning] });
+    const em = orm.em.fork();
+    const article = em.create(Article, { id: 1, name: 'a' });
+    await em.flush();
+    article.name = 'b';
+    await em.flush();
+    await em.populate(article, ['versions']);
+    const [first, second] = article.versions.getItems();
+    article.name = 'c';
+    await em.flush();
+    expect(JSON.parse(JSON.stringify(first))).toMatchObject({ name: 'a' });
+    expect(first!.isCurrent).toBe(false);
+    expect(() => second!.isCurrent).toThrow(/loadHistory/);
+    await loadHistory(second!);
+    expect([second!.isCurrent, second!.index]).toEqual([false, 1]);
   });
 });

@@ -423,4 +423,36 @@ describeEachDatabase('recording', db => {
     );
     expect(await transactionsOf(orm)).toEqual(['kim: import (Article, Article.tags, Category)']);
   });
+
+  it('a failed flush leaves nothing behind for the next transaction of its manager', async () => {
+    await orm.em.fork().insert(Category, { id: 1, name: 'old' });
+    const em = orm.em.fork();
+    em.create(Category, { id: 1, name: 'duplicate' });
+    await expect(em.flush()).rejects.toThrow(/unique/i);
+    em.clear();
+    await em.begin();
+    em.remove(await em.findOneOrFail(Category, 1));
+    await em.commit();
+    expect(await historyOf(orm, [Category])).toEqual(['Category#1 DELETE { name: old } [1, )']);
+  });
+
+  it('history that a savepoint wrote and rolled back is written anew over what was there before', async () => {
+    await orm.em.getConnection().transactional(async transaction => {
+      const em = orm.em.fork();
+      em.setTransactionContext(transaction);
+      const article = em.create(Article, { id: 1, name: 'a' });
+      await em.flush();
+      await em
+        .transactional(async inner => {
+          (await inner.findOneOrFail(Article, 1)).name = 'b';
+          await inner.flush();
+          throw new Error('back');
+        })
+        .catch(() => undefined);
+      article.name = 'c';
+      await em.flush();
+    });
+    expect(await historyOf(orm, [Article])).toEqual(['Article#1 INSERT { name: c, category_id: null } [1, )']);
+    expect(await transactionsOf(orm)).toHaveLength(1);
+  });
 });

@@ -2,12 +2,11 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { countVersions, Versioning, versioned, versionOf } from 'mikro-orm-versioning';
 import { expect, it } from 'vitest';
 
-import { createOrm, describeEachDatabase } from './support/databases.ts';
+import { createOrm, describeDatabase } from './support/databases.ts';
 import { expectMirror } from './support/mirror.ts';
 
-describeEachDatabase('schemas', db => {
-  it.for(['of the entity', 'of the configuration'])('%s: live rows and history share it', async (where, context) => {
-    context.skip(db.name === 'sqlite', 'SQLite has no schemas');
+describeDatabase('postgresql', 'schemas', db => {
+  it.for(['of the entity', 'of the configuration'])('%s: live rows and history share it', async where => {
     const schema = where === 'of the entity' ? { schema: 'app' } : {};
     const Tag = versioned(
       defineEntity({ name: 'Tag', ...schema, properties: { id: p.integer().primary(), name: p.string() } }),

@@ -2,9 +2,10 @@ import { ChangeSetType, type EventSubscriber, type FlushEventArgs } from '@mikro
 import { Versioning } from 'mikro-orm-versioning';
 import { expect, it } from 'vitest';
 
-import { Article, BLOG, Comment } from './support/blog.ts';
+import { Article, BLOG, Category, Comment, Tag } from './support/blog.ts';
 import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
 import { historyOf, transactionsOf } from './support/history.ts';
+import { expectMirror } from './support/mirror.ts';
 
 /** Keeps deleted articles: turns their deletion into a rename. */
 class SoftDelete implements EventSubscriber {
@@ -102,5 +103,75 @@ describeEachDatabase("other subscribers' changes", db => {
       'Article#2 INSERT { name: late, category_id: null } [2, )',
     ]);
     expect(await transactionsOf(orm)).toHaveLength(2);
+  });
+
+  it.each(['a flush of nothing versioned', 'a flush whose net effect is nothing'])(
+    'a late subscriber that writes in beforeTransactionCommit is recorded after %s',
+    async what => {
+      const orm = await createOrm(db, { entities: BLOG, extensions: [Versioning] });
+      const em = orm.em.fork();
+      em.create(Article, { id: 1, name: 'a' });
+      await em.flush();
+      orm.em.getEventManager().registerSubscriber({
+        async beforeTransactionCommit(args) {
+          const fork = args.em.fork({ keepTransactionContext: true });
+          fork.create(Category, { id: 77, name: 'outbox' });
+          await fork.flush();
+        },
+      });
+      const inner = orm.em.fork();
+      if (what.includes('net effect')) {
+        await inner.transactional(async transaction => {
+          const article = await transaction.findOneOrFail(Article, 1);
+          article.name = 'b';
+          await transaction.flush();
+          article.name = 'a';
+        });
+      } else {
+        inner.create(Tag, { id: 1, name: 't' });
+        await inner.flush();
+      }
+      expect(await historyOf(orm, [Category])).toEqual(['Category#77 INSERT { name: outbox } [2, )']);
+    },
+  );
+
+  it.each(['onFlush', 'beforeFlush'] as const)(
+    'a subscriber registered in another one’s %s hides no flush',
+    async event => {
+      const orm = await createOrm(db, {
+        entities: BLOG,
+        extensions: [Versioning],
+        subscribers: [{ [event]: () => orm.em.getEventManager().registerSubscriber({ onFlush: () => undefined }) }],
+      });
+      const em = orm.em.fork();
+      em.create(Article, { id: 1, name: 'a' });
+      await em.flush();
+      expect(await historyOf(orm, [Article])).toEqual(['Article#1 INSERT { name: a, category_id: null } [1, )']);
+    },
+  );
+
+  it('history that is written anew opens the links again that it had closed', async () => {
+    const orm = await createOrm(db, { entities: BLOG, extensions: [Versioning] });
+    const em = orm.em.fork();
+    const article = em.create(Article, { id: 1, name: 'a', tags: [em.create(Tag, { id: 1, name: 't' })] });
+    await em.flush();
+    let done = false;
+    orm.em.getEventManager().registerSubscriber({
+      async beforeTransactionCommit(args) {
+        if (!done) {
+          done = true;
+          const fork = args.em.fork({ keepTransactionContext: true });
+          fork.create(Category, { id: 77, name: 'outbox' });
+          await fork.flush();
+        }
+      },
+    });
+    em.remove(article);
+    await em.flush();
+    await expectMirror(orm);
+    expect(await historyOf(orm, [Category], ['article_tags_version'])).toEqual([
+      'article_id 1 -> tag_id 1 [1, 2)',
+      'Category#77 INSERT { name: outbox } [2, )',
+    ]);
   });
 });

@@ -42,24 +42,29 @@ export interface Database {
 /** Runs a suite once on each selected database. Tests inside run one after the other: no `it.concurrent`. */
 export function describeEachDatabase(name: string, suite: (db: Database) => void): void {
   for (const database of selectedDatabases()) {
-    describe(`${name} [${database}]`, () => {
-      const ofSuite: (() => Promise<void>)[] = [];
-      const ofTest: (() => Promise<void>)[] = [];
-      let inTest = false;
-
-      beforeEach(() => {
-        inTest = true;
-      });
-      afterEach(async () => {
-        inTest = false;
-        await runAll(ofTest);
-      });
-      afterAll(() => runAll(ofSuite));
-
-      const defer = (cleanup: () => Promise<void>) => void (inTest ? ofTest : ofSuite).push(cleanup);
-      suite({ name: database, options: wishes => makers[database](defer, wishes?.shared ?? false), defer });
-    });
+    describeDatabase(database, name, suite);
   }
+}
+
+/** Runs a suite on the one database that it makes sense on; it is skipped only when that was not selected. */
+export function describeDatabase(database: DatabaseName, name: string, suite: (db: Database) => void): void {
+  describe.runIf(selectedDatabases().includes(database))(`${name} [${database}]`, () => {
+    const ofSuite: (() => Promise<void>)[] = [];
+    const ofTest: (() => Promise<void>)[] = [];
+    let inTest = false;
+
+    beforeEach(() => {
+      inTest = true;
+    });
+    afterEach(async () => {
+      inTest = false;
+      await runAll(ofTest);
+    });
+    afterAll(() => runAll(ofSuite));
+
+    const defer = (cleanup: () => Promise<void>) => void (inTest ? ofTest : ofSuite).push(cleanup);
+    suite({ name: database, options: wishes => makers[database](defer, wishes?.shared ?? false), defer });
+  });
 }
 
 /** An ORM with the schema of its entities, on a database of its own. Both go when the test (or the suite) ends. */
