@@ -7,8 +7,8 @@ import { createOrm, describeEachDatabase } from './support/databases.ts';
 import { historyOf } from './support/history.ts';
 import { expectMirror } from './support/mirror.ts';
 
-const Parent = versioned(
-  defineEntity({ name: 'Parent', properties: { id: p.integer().primary(), code: p.string().unique() } }),
+const Coded = versioned(
+  defineEntity({ name: 'Coded', properties: { id: p.integer().primary(), code: p.string().unique() } }),
 );
 
 /** What the database's own rules do when keys change and rows go. */
@@ -36,13 +36,13 @@ describeEachDatabase('ON DELETE and ON UPDATE rules', db => {
         name: 'Child',
         properties: {
           id: p.integer().primary(),
-          parent: () => p.manyToOne(Parent).targetKey('code').updateRule('cascade'),
+          parent: () => p.manyToOne(Coded).targetKey('code').updateRule('cascade'),
         },
       }),
     );
-    const orm = await createOrm(db, { entities: [Parent, Child], extensions: [Versioning] });
+    const orm = await createOrm(db, { entities: [Coded, Child], extensions: [Versioning] });
     const em = orm.em.fork();
-    const parent = em.create(Parent, { id: 1, code: 'one' });
+    const parent = em.create(Coded, { id: 1, code: 'one' });
     em.create(Child, { id: 1, parent });
     await em.flush();
     parent.code = 'two';
@@ -110,14 +110,14 @@ describeEachDatabase('ON DELETE and ON UPDATE rules', db => {
       defineEntity({
         name: 'Child',
         properties: {
-          parent: () => p.manyToOne(Parent).targetKey('code').updateRule('cascade').primary(),
+          parent: () => p.manyToOne(Coded).targetKey('code').updateRule('cascade').primary(),
           n: p.integer().primary(),
         },
       }),
     );
-    const orm = await createOrm(db, { entities: [Parent, Child], extensions: [Versioning] });
+    const orm = await createOrm(db, { entities: [Coded, Child], extensions: [Versioning] });
     const em = orm.em.fork();
-    const parent = em.create(Parent, { id: 1, code: 'a' });
+    const parent = em.create(Coded, { id: 1, code: 'a' });
     await em.flush();
     await em.execute("insert into child values ('a', 1)");
     parent.code = 'b';
