@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 import { defineEntity, EventType, p, UnitOfWork, type EventSubscriber } from '@mikro-orm/core';
-import { QueryBuilderHelper, SchemaComparator, SqlSchemaGenerator } from '@mikro-orm/sql';
+import { AbstractSqlDriver, QueryBuilderHelper, SchemaComparator, SqlSchemaGenerator } from '@mikro-orm/sql';
 import { Versioning, versioned } from 'mikro-orm-versioning';
 import { expect, it } from 'vitest';
 
@@ -51,6 +51,33 @@ describeEachDatabase('MikroORM', db => {
     expect([isLoaded(reference), primaryKeyOf(reference)]).toEqual([false, 1]);
     const partial = await orm.em.fork().findOneOrFail(Plain, 1, { fields: ['name'] });
     expect([...loadedProperties(partial)].toSorted()).toEqual(['id', 'name']);
+  });
+
+  it('asks a hierarchy for a class as discriminators relies on', async () => {
+    const Animal = defineEntity({
+      name: 'Animal',
+      discriminatorColumn: 'kind',
+      discriminatorValue: 'animal',
+      properties: { id: p.integer().primary(), kind: p.string(), owner: () => p.manyToOne(Keeper).nullable() },
+    });
+    const Dog = defineEntity({ name: 'Dog', extends: Animal, discriminatorValue: 'dog', properties: {} });
+    const Keeper = defineEntity({
+      name: 'Keeper',
+      properties: { id: p.integer().primary(), dog: () => p.manyToOne(Dog).nullable() },
+    });
+    const orm = await createOrm(db, { entities: [Animal, Dog, Keeper] });
+    const em = orm.em.fork();
+    const dog = em.getMetadata().get(Dog.class as never);
+    expect(em.createQueryBuilder(Dog).getFormattedQuery()).toMatch(/where .*kind. = 'dog'/);
+    const joined = () => em.createQueryBuilder(Keeper, 'k').leftJoin('dog', 'd').getFormattedQuery();
+    expect(joined()).toMatch(/d.{1,3}kind. = 'dog'/);
+    // a relation holds a copy of its target's metadata
+    for (const meta of [dog, em.getMetadata().get(Keeper.class as never).relations[0]!.targetMeta!]) {
+      Object.defineProperty(meta, 'discriminatorValue', { get: () => ({ $in: ['dog', 'puppy'] }) });
+    }
+    expect(em.createQueryBuilder(Dog).getFormattedQuery()).toMatch(/where .*kind. in \('dog', 'puppy'\)/);
+    expect(joined()).toMatch(/d.{1,3}kind. in \('dog', 'puppy'\)/);
+    expect(AbstractSqlDriver.prototype).toHaveProperty('mapJoinedProps.length', 7);
   });
 
   it('fires its events in the order that the recorder relies on', async () => {

@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import { Operation, versionOf, VersionTransaction } from 'mikro-orm-versioning';
 
 import type { Orm } from './databases.ts';
+import { joinedRows } from './joinedRows.ts';
 
 /** A live table and its history. Columns are quoted, and the same in both. */
 interface Mirrored {
@@ -84,6 +85,10 @@ function findMirrored(orm: Orm): Mirrored[] {
         : [];
     });
 
+    if (live.root.inheritanceType === 'tpt' && version) {
+      return live.root === live ? [mirroredHierarchy(orm, live, version, metas), ...tables] : tables;
+    }
+
     return version ? [mirrored(orm, live, version), ...tables] : tables;
   });
 }
@@ -136,6 +141,25 @@ function mirrored(orm: Orm, live: EntityMetadata, version: EntityMetadata): Mirr
     until: column('endTransactionId'),
     operation: version.properties['operationType' as never] && column('operationType'),
   };
+}
+
+/** One history of several tables. */
+function mirroredHierarchy(
+  orm: Orm,
+  root: EntityMetadata,
+  rootVersion: EntityMetadata,
+  metas: readonly EntityMetadata[],
+): Mirrored {
+  const table = mirrored(orm, root, rootVersion);
+  const classes = metas
+    .filter(meta => meta.root.class === root.class)
+    .map(live => ({ live, version: metas.find(meta => meta.class === versionClassOf(live))! }));
+  const own = ['versionId', 'transaction', 'endTransactionId', 'operationType'];
+  const columns = rootVersion.props
+    .filter(prop => prop.persist !== false && prop.fieldNames && prop.columnTypes?.length && !own.includes(prop.name))
+    .flatMap(prop => prop.fieldNames.map((name, i) => ({ name, type: prop.columnTypes[i]! })));
+
+  return { ...table, live: joinedRows(orm, classes, columns, rootVersion.discriminatorColumn as string) };
 }
 
 /** SQLite compares by value and type in `quote()`, whatever the column's collation. */

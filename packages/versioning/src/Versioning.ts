@@ -86,7 +86,13 @@ function historyPairs({ rows, links }: VersioningModel, platform: Platform): His
   const name = ({ schema, tableName }: EntityMetadata) =>
     schema === undefined || schema === platform.getDefaultSchemaName() ? tableName : `${schema}.${tableName}`;
   return [
-    ...[...rows.values()].map(({ live, version }) => ({ live: name(live), history: name(version) })),
-    ...links.map(({ pivot, version }) => ({ live: name(pivot), history: name(version) })),
+    ...[...rows.values()].map(({ sources, version }) => ({
+      history: name(version),
+      live: sources.map(({ meta, renamed }) => ({ table: name(meta), renamed })),
+    })),
+    ...links.map(({ pivot, version }) => ({
+      history: name(version),
+      live: [{ table: name(pivot), renamed: new Map<string, string>() }],
+    })),
   ];
 }

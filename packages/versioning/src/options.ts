@@ -54,6 +54,7 @@ const DEFAULT_COLUMNS: HistoryColumns = {
   transactionId: 'transaction_id',
   endTransactionId: 'end_transaction_id',
   operationType: 'operation_type',
+  entityType: 'entity_type',
 };
 
 const OPTIONS = [

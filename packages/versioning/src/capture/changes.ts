@@ -160,7 +160,8 @@ export class ChangeReader {
     if (history) {
       state.touched.rowsOf(history.table.name).addKey(key, 'changed', state.frame);
     }
-    const movedTo = meta.primaryKeys.some(name => name in changeSet.payload) && keyOf(entity, meta, this.#platform);
+    const written = writtenProperties(changeSet);
+    const movedTo = meta.primaryKeys.some(name => written.has(name)) && keyOf(entity, meta, this.#platform);
     if (movedTo && serializeKey(movedTo) !== serializeKey(key)) {
       leaving.push({ meta, key, movedTo });
     } else if (this.#changesReferenced(changeSet)) {
@@ -182,17 +183,21 @@ export class ChangeReader {
   }
 
   /** Whether a property changed, other than the key, that children refer to. */
-  #changesReferenced({ meta, payload }: ChangeSet<object>): boolean {
+  #changesReferenced(changeSet: ChangeSet<object>): boolean {
+    const { meta } = changeSet;
+    const written = writtenProperties(changeSet);
     return (this.#model.dependents.get(meta.root.class) ?? []).some(({ referencedProperties }) =>
-      referencedProperties.some(name => name in payload && !meta.primaryKeys.includes(name as never)),
+      referencedProperties.some(name => written.has(name) && !meta.primaryKeys.includes(name as never)),
     );
   }
 
   /** The new values of the properties that children refer to, by column. */
-  #referencedValues({ entity, meta, payload }: ChangeSet<object>): Record<string, unknown> {
+  #referencedValues(changeSet: ChangeSet<object>): Record<string, unknown> {
+    const { entity, meta } = changeSet;
+    const written = writtenProperties(changeSet);
     const names = (this.#model.dependents.get(meta.root.class) ?? []).flatMap(each => each.referencedProperties);
     const values: Record<string, unknown> = {};
-    for (const name of names.filter(each => each in payload)) {
+    for (const name of names.filter(each => written.has(each))) {
       const prop = meta.properties[name as never]!;
       const value = databaseValues(prop, (entity as Record<string, unknown>)[name], this.#platform);
       (prop as { fieldNames: string[] }).fieldNames.forEach((column, i) => (values[column] = value?.[i] ?? null));
@@ -263,6 +268,11 @@ function addLink(rows: TouchedRows, link: LinkHistory, ends: KeyValues, frame: F
   } else {
     rows.addKey(ends, 'changed', frame);
   }
+}
+
+/** Names of what the flush writes; in a joined hierarchy every table has a change set of its own. */
+function writtenProperties({ payload, tptChangeSets }: ChangeSet<object>): Set<string> {
+  return new Set([payload, ...(tptChangeSets ?? []).map(each => each.payload)].flatMap(each => Object.keys(each)));
 }
 
 function isCreate(changeSet: ChangeSet<object>): boolean {

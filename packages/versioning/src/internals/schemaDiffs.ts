@@ -14,8 +14,13 @@ import type { Configuration } from '@mikro-orm/core';
  */
 export interface HistoryPair {
   /** Names as the schema has them, with the schema where it is not the default one. */
-  readonly live: string;
   readonly history: string;
+  /** The live tables of this history: several for a joined hierarchy. */
+  readonly live: readonly {
+    readonly table: string;
+    /** Columns that the history calls otherwise. */
+    readonly renamed: ReadonlyMap<string, string>;
+  }[];
 }
 
 const pairsByConfig = new WeakMap<Configuration, readonly HistoryPair[]>();
@@ -85,7 +90,7 @@ function keepColumns(
     if (!from || !to) {
       continue;
     }
-    const renamed = Object.keys(changedTables[keyOf(toSchema, live)]?.renamedColumns ?? {});
+    const renamed = Object.keys(liveRenames(live, changedTables, toSchema));
     const columns = from.getColumns().filter(({ name }) => !to.hasColumn(name) && !renamed.includes(name));
     // what nobody writes any more must not be required
     const optional = columns.map(column => ({ ...column, nullable: true }));
@@ -124,7 +129,7 @@ function wrapComparison(): void {
     for (const { live, history } of pairsBySchema.get(toSchema) ?? []) {
       const difference = diff.changedTables[keyOf(toSchema, history)];
       if (difference) {
-        followRenames(difference, diff.changedTables[keyOf(toSchema, live)]?.renamedColumns ?? {});
+        followRenames(difference, liveRenames(live, diff.changedTables, toSchema));
       }
     }
     return diff;
@@ -136,17 +141,33 @@ function keyOf(schema: DatabaseSchema, name: string): string {
   return schema.getTable(name)?.getShortestName(false) ?? name;
 }
 
+/** New names by old ones, as the history calls the columns that its live tables rename. */
+function liveRenames(
+  live: HistoryPair['live'],
+  changed: Record<string, TableDifference>,
+  schema: DatabaseSchema,
+): Record<string, string> {
+  return Object.fromEntries(
+    live.flatMap(({ table, renamed }) =>
+      Object.entries(changed[keyOf(schema, table)]?.renamedColumns ?? {}).map(([old, { name }]) => [
+        renamed.get(old) ?? old,
+        renamed.get(name) ?? name,
+      ]),
+    ),
+  );
+}
+
 /** Takes back the guessed renames of a history table and makes those of its live table instead. */
-function followRenames(difference: TableDifference, live: TableDifference['renamedColumns']): void {
+function followRenames(difference: TableDifference, live: Readonly<Record<string, string>>): void {
   const { renamedColumns, addedColumns, removedColumns, fromTable, toTable } = difference;
   for (const [old, column] of Object.entries(renamedColumns)) {
-    if (live[old]?.name !== column.name) {
+    if (live[old] !== column.name) {
       delete renamedColumns[old];
       addedColumns[column.name] = column;
       removedColumns[old] = fromTable.getColumn(old)!;
     }
   }
-  for (const [old, { name }] of Object.entries(live)) {
+  for (const [old, name] of Object.entries(live)) {
     if (removedColumns[old] && addedColumns[name]) {
       renamedColumns[old] = toTable.getColumn(name)!;
       delete removedColumns[old];

@@ -1,5 +1,4 @@
 import {
-  LoadStrategy,
   type EntityMetadata,
   ReferenceKind,
   type EntityProperty,
@@ -7,12 +6,23 @@ import {
   type MetadataStorage,
   type Platform,
 } from '@mikro-orm/core';
+import { TemporalSql, type Target } from './TemporalSql.ts';
 import { VersioningError } from '../errors.ts';
 import { joinPivotBySql } from '../internals/asOfPivots.ts';
-import { Operation } from '../model/Operation.ts';
 import type { LinkHistory } from '../model/VersioningModel.ts';
-import { add, qualified, resolvedEntity, type DeriveContext, type DerivedVersion } from './deriveVersion.ts';
-import { aliasOf, copyProperty, isToMany, scalarProperty, toOneProperty, type FormulaColumns } from './properties.ts';
+import type { DeriveContext } from './DeriveContext.ts';
+import { add, resolvedEntity, type DerivedVersion } from './deriveVersion.ts';
+import { isJoined } from './hierarchy.ts';
+import { isBelow, rowsWith } from './joinedTables.ts';
+import {
+  copyProperty,
+  isToMany,
+  isToOne,
+  qualified,
+  scalarProperty,
+  toOneProperty,
+  type FormulaColumns,
+} from './properties.ts';
 
 /**
  * Turns each relation of an entity into a relation of its version, as of the version's transaction `T`:
@@ -30,6 +40,7 @@ export class RelationshipBuilder {
   readonly #links: readonly LinkHistory[];
   readonly #context: DeriveContext;
   readonly #platform: Platform;
+  readonly #sql: TemporalSql;
 
   constructor(
     storage: MetadataStorage,
@@ -42,13 +53,15 @@ export class RelationshipBuilder {
     this.#links = links;
     this.#context = context;
     this.#platform = context.platform;
+    this.#sql = new TemporalSql(context);
   }
 
   /** Adds every relation of the derived version's entity that is not excluded. */
   build(derived: DerivedVersion): void {
     const excluded = derived.options.exclude ?? [];
-    const relations = derived.meta.relations.filter(
-      prop => !excluded.includes(prop.name) && !prop.embedded && prop.hydrate !== false,
+    const relations = Object.values(derived.shape).filter(
+      prop =>
+        (isToOne(prop) || isToMany(prop)) && !excluded.includes(prop.name) && !prop.embedded && prop.hydrate !== false,
     );
     for (const prop of relations) {
       if (isToMany(prop)) {
@@ -71,95 +84,51 @@ export class RelationshipBuilder {
     }
     const { version, properties } = derived;
     const name = this.#nameOf(derived, prop);
-    const target = this.#versionsOf(prop);
+    const { versions } = this.#targetOf(prop);
+    const key = versions && !prop.mapToPk ? keyName(name) : name;
     if (version.root === version) {
-      version.indexes.push({ properties: [target && !prop.mapToPk ? keyName(name) : name, 'endTransactionId'] });
+      version.indexes.push({ properties: [key, 'endTransactionId'] });
     }
-    if (!target || prop.mapToPk) {
-      add(version, {
-        ...copyProperty(prop, name, version, this.#platform),
-        owner: true,
-        kind: ReferenceKind.MANY_TO_ONE,
-      });
-      properties.push({ live: prop.name, name, value: name });
+    const copy = { ...copyProperty(prop, key, version, this.#platform), owner: true, kind: ReferenceKind.MANY_TO_ONE };
+    properties.push({ live: prop.name, name, value: key });
+    if (!versions || prop.mapToPk) {
+      add(version, copy);
       return;
     }
-    const key = {
-      ...copyProperty(prop, keyName(name), version, this.#platform),
-      owner: true,
-      kind: ReferenceKind.MANY_TO_ONE,
-    };
-    add(version, { ...key, mapToPk: true, hidden: true, ref: false } as EntityProperty);
-    properties.push({ live: prop.name, name, value: keyName(name) });
-    const on = prop.fieldNames.map((column, i) => [prop.referencedColumnNames[i]!, `${OWNER}.${column}`] as const);
-    add(version, this.#asOfToOne(name, target.version, prop.fieldNames[0]!, on, prop));
+    add(version, { ...copy, mapToPk: true, hidden: true, ref: false } as EntityProperty);
+    const on = prop.fieldNames.map((column, i) => [prop.referencedColumnNames[i]!, column] as const);
+    const formula = this.#sql.keyOf(qualified(versions.version, this.#platform), this.#versionId, on, true);
+    add(version, asOfToOne(name, versions.version, prop.fieldNames[0]!, formula, prop));
   }
 
   #addInverseToOne(derived: DerivedVersion, prop: EntityProperty): void {
     const { version } = derived;
     const name = this.#nameOf(derived, prop);
-    const child = this.#live(prop);
-    const foreignKey = child.properties[prop.mappedBy]!;
-    const target = this.#versionsOf(prop);
-    const on = foreignKey.fieldNames.map(
-      (column, i) => [column, `${OWNER}.${foreignKey.referencedColumnNames[i]!}`] as const,
-    );
-    if (!target && child.compositePK) {
+    const { live, versions } = this.#targetOf(prop);
+    const foreignKey = (versions?.shape ?? live.properties)[prop.mappedBy as never] as EntityProperty;
+    const on = foreignKey.fieldNames.map((column, i) => [column, foreignKey.referencedColumnNames[i]!] as const);
+    if (!versions && live.compositePK) {
       throw VersioningError.unsupported(
         `${derived.meta.className}.${prop.name}`,
-        `is the inverse side of a one-to-one relation to ${child.className}, which has a composite key and is not versioned`,
-        `Mark ${child.className} as versioned, or exclude the relation.`,
+        `is the inverse side of a one-to-one relation to ${live.className}, which has a composite key and is not versioned`,
+        `Mark ${live.className} as versioned, or exclude the relation.`,
       );
     }
-    const seen = target && !target.options.exclude?.includes(foreignKey.name) ? target.version : undefined;
-    add(version, this.#asOfToOne(name, seen ?? child, name, on, prop));
-  }
-
-  /** A to-one relation by formula: the key of the one row of `target` that is joined at the version's transaction. */
-  #asOfToOne(
-    name: string,
-    target: EntityMetadata,
-    column: string,
-    on: readonly (readonly [targetColumn: string, ownerColumn: string])[],
-    { ref, inherited }: Pick<EntityProperty, 'ref' | 'inherited'>,
-  ): EntityProperty {
-    const quote = (identifier: string) => this.#platform.quoteIdentifier(identifier);
-    const historical = this.#isVersion(target);
-    const key = target.getPrimaryProp().fieldNames[0]!;
-    const { columns } = this.#context.options;
-    const formula = (cols: FormulaColumns) => {
-      const alias = aliasOf(cols, columns);
-      const of = (ownerColumn: string) => quote(ownerColumn.replace(`${OWNER}.`, `${alias}.`));
-      const conditions = on.map(([targetColumn, ownerColumn]) => `__r.${quote(targetColumn)} = ${of(ownerColumn)}`);
-      if (historical) {
-        conditions.push(this.#holds('__r', of(`${OWNER}.${columns.transactionId}`)));
-      }
-      const from = qualified(target, this.#platform);
-      // limit 1: a database without a unique constraint may hold two rows for an inverse one-to-one
-      return `(select __r.${quote(key)} from ${from} __r where ${conditions.join(' and ')} limit 1)`;
-    };
-    return toOneProperty(name, target, [`${column}__as_of`], {
-      persist: false,
-      formula,
-      ...(ref ? { ref } : {}),
-      ...(inherited ? { inherited } : {}),
-      // joined, MikroORM takes the root of a hierarchy for the root class alone
-      ...(target.discriminatorMap ? { strategy: LoadStrategy.SELECT_IN } : {}),
-    } as never);
+    const seen = versions && !versions.options.exclude?.includes(foreignKey.name) ? versions.version : undefined;
+    const rows = seen ? qualified(seen, this.#platform) : rowsWith(live, foreignKey.name, this.#platform);
+    const key = (seen ?? live).getPrimaryProp().fieldNames[0]!;
+    add(version, asOfToOne(name, seen ?? live, name, this.#sql.keyOf(rows, key, on, seen !== undefined), prop));
   }
 
   #addToMany(derived: DerivedVersion, prop: EntityProperty): void {
     const name = this.#nameOf(derived, prop);
-    const child = this.#live(prop);
-    const target = this.#versionsOf(prop);
-    const item = target?.version ?? child;
+    const target = this.#targetOf(prop);
     const sql =
-      prop.kind === ReferenceKind.ONE_TO_MANY
-        ? this.#oneToManySql(derived, prop, target)
-        : this.#manyToManySql(derived, prop, target);
+      prop.kind === ReferenceKind.ONE_TO_MANY ? this.#childrenSql(derived, prop) : this.#linkedSql(derived, prop);
     if (!sql) {
       return;
     }
+    const item = target.versions?.version ?? target.live;
     const pivot = this.#virtualPivot(derived, name, item, sql, prop.fixedOrder === true);
     const itemKeys = item.getPrimaryProps().flatMap(key => key.fieldNames);
     const common = {
@@ -183,13 +152,12 @@ export class RelationshipBuilder {
       inversedBy: inverse,
       joinColumns: ['owner_id'],
       inverseJoinColumns: itemKeys.map((_, i) => `item_${i}`),
-      referencedColumnNames: [this.#context.options.columns.versionId],
+      referencedColumnNames: [this.#versionId],
       fieldNames: [name],
       ...(prop.orderBy ? { orderBy: prop.orderBy } : {}),
       ...(prop.where ? { where: prop.where } : {}),
       ...(prop.hidden ? { hidden: true } : {}),
       ...(prop.inherited ? { inherited: true } : {}),
-      ...(item.discriminatorMap ? { strategy: LoadStrategy.SELECT_IN } : {}),
     } as unknown as EntityProperty);
     // like the inverse side that MikroORM makes up for a unidirectional relation: never hydrated, for its own queries
     add(item, {
@@ -208,94 +176,35 @@ export class RelationshipBuilder {
     item.sync();
   }
 
-  /** `select owner_id, item_0, … [, position]` of a one-to-many at each version's transaction. */
-  #oneToManySql(derived: DerivedVersion, prop: EntityProperty, target: DerivedVersion | undefined): string | undefined {
-    const foreignKey = prop.targetMeta!.properties[prop.mappedBy]!;
-    const historical = target && !target.options.exclude?.includes(foreignKey.name);
-    if (target && !historical) {
-      // the children have versions, but not of this foreign key
-      return undefined;
-    }
-    const on = foreignKey.fieldNames.map((column, i) => [column, foreignKey.referencedColumnNames[i]!] as const);
-    const quote = (identifier: string) => this.#platform.quoteIdentifier(identifier);
-    const item = target?.version ?? this.#live(prop);
-    const conditions = on.map(([column, referenced]) => `i.${quote(column)} = o.${quote(referenced)}`);
-    return this.#pivotSelect(
-      derived,
-      item,
-      [],
-      `join ${qualified(item, this.#platform)} i on ${conditions.join(' and ')}`,
-      historical,
+  /** Nothing where the children have versions, but not of this foreign key. */
+  #childrenSql(derived: DerivedVersion, prop: EntityProperty): string | undefined {
+    const target = this.#targetOf(prop);
+    const foreignKey = (target.versions?.shape ?? target.live.properties)[prop.mappedBy as never] as EntityProperty;
+    return target.versions?.options.exclude?.includes(foreignKey.name)
+      ? undefined
+      : this.#sql.children(derived, target, foreignKey);
+  }
+
+  /** Nothing where the links have no history. */
+  #linkedSql(derived: DerivedVersion, prop: EntityProperty): string | undefined {
+    const target = this.#targetOf(prop);
+    const [owner, owning] = prop.owner
+      ? [derived.meta, prop]
+      : [target.live, target.live.properties[prop.mappedBy as never] as EntityProperty];
+    const selects = this.#linksOf(owner, owning).map(link => {
+      const order = prop.fixedOrder && link.pivot.properties[prop.fixedOrderColumn as never]?.['fieldNames'][0];
+      return this.#sql.linked(derived, target, link, prop.owner ? 'owner' : 'target', order || undefined);
+    });
+    return selects.length === 0 ? undefined : selects.join(' union all ');
+  }
+
+  /** The links of a relation; in a joined hierarchy each class may have a pivot of its own for what it inherits. */
+  #linksOf(owner: EntityMetadata, owning: EntityProperty): LinkHistory[] {
+    return this.#links.filter(
+      ({ property, owner: other }) =>
+        property.pivotEntity === owning.pivotEntity ||
+        (property.name === owning.name && isJoined(owner) && isBelow(other, owner)),
     );
-  }
-
-  /** The same of a many-to-many: over the spans of its links, whichever side it is seen from. */
-  #manyToManySql(
-    derived: DerivedVersion,
-    prop: EntityProperty,
-    target: DerivedVersion | undefined,
-  ): string | undefined {
-    const quote = (identifier: string) => this.#platform.quoteIdentifier(identifier);
-    const owning = prop.owner ? prop : prop.targetMeta!.properties[prop.mappedBy]!;
-    const link = this.#links.find(each => each.property === owning || each.property.pivotEntity === owning.pivotEntity);
-    if (!link) {
-      return undefined;
-    }
-    const own = derived.meta.getPrimaryProps().flatMap(key => key.fieldNames);
-    const child = this.#live(prop);
-    const item = target?.version ?? child;
-    const theirs = child.getPrimaryProps().flatMap(key => key.fieldNames);
-    const { transactionId, endTransactionId } = this.#context.options.columns;
-    const at = `o.${quote(transactionId)}`;
-    const linkConditions = [
-      ...own.map((column, i) => `l.${quote(prop.joinColumns[i]!)} = o.${quote(column)}`),
-      `l.${quote(transactionId)} <= ${at}`,
-      `l.${quote(endTransactionId)} > ${at}`,
-    ];
-    const itemConditions = theirs.map((column, i) => `i.${quote(column)} = l.${quote(prop.inverseJoinColumns[i]!)}`);
-    const position =
-      prop.fixedOrder && prop.fixedOrderColumn ? this.#orderColumn(link, prop.fixedOrderColumn) : undefined;
-    return this.#pivotSelect(
-      derived,
-      item,
-      position ? [`l.${quote(position)} as ${quote('position')}`] : [],
-      `join ${link.table.history} l on ${linkConditions.join(' and ')} ` +
-        `join ${qualified(item, this.#platform)} i on ${itemConditions.join(' and ')}`,
-      target !== undefined,
-    );
-  }
-
-  #orderColumn(link: LinkHistory, property: string): string | undefined {
-    return link.pivot.properties[property]?.fieldNames[0];
-  }
-
-  #pivotSelect(
-    derived: DerivedVersion,
-    item: EntityMetadata,
-    more: readonly string[],
-    joins: string,
-    historical: boolean | undefined,
-  ): string {
-    const quote = (identifier: string) => this.#platform.quoteIdentifier(identifier);
-    const { versionId, transactionId, operationType } = this.#context.options.columns;
-    const keys = item.getPrimaryProps().flatMap(key => key.fieldNames);
-    const selected = [
-      `o.${quote(versionId)} as owner_id`,
-      ...keys.map((key, i) => `i.${quote(key)} as item_${i}`),
-      ...more,
-    ];
-    const conditions = [`o.${quote(operationType)} <> ${Operation.DELETE}`];
-    if (historical) {
-      conditions.push(this.#holds('i', `o.${quote(transactionId)}`));
-    }
-    return `select ${selected.join(', ')} from ${derived.table.history} o ${joins} where ${conditions.join(' and ')}`;
-  }
-
-  /** Whether the version `alias` holds, not deleted, at the transaction `at`. */
-  #holds(alias: string, at: string): string {
-    const { transactionId, endTransactionId, operationType } = this.#context.options.columns;
-    const column = (name: string) => `${alias}.${this.#platform.quoteIdentifier(name)}`;
-    return `${column(transactionId)} <= ${at} and ${column(endTransactionId)} > ${at} and ${column(operationType)} <> ${Operation.DELETE}`;
   }
 
   /** A pivot entity without a table: MikroORM reads it from its expression. */
@@ -332,20 +241,31 @@ export class RelationshipBuilder {
     return pivot;
   }
 
-  /** The versions of a relation's target: of the very class, where it is one of a hierarchy. */
-  #versionsOf(prop: EntityProperty): DerivedVersion | undefined {
-    const target = this.#live(prop);
-    return this.#versions.get(target.class) ?? this.#versions.get(target.root.class);
+  /** The target by its metadata in this storage, of which a property may hold a copy; its versions by its very class, where it is one of a hierarchy. */
+  #targetOf(prop: EntityProperty): Target {
+    const live = this.#storage.get(prop.targetMeta!.class) as EntityMetadata;
+    return { live, versions: this.#versions.get(live.class) ?? this.#versions.get(live.root.class) };
   }
 
-  /** The target's metadata in this storage; a property may hold a copy of it. */
-  #live(prop: EntityProperty): EntityMetadata {
-    return this.#storage.get(prop.targetMeta!.class) as EntityMetadata;
+  get #versionId(): string {
+    return this.#context.options.columns.versionId;
   }
+}
 
-  #isVersion(meta: EntityMetadata): boolean {
-    return [...this.#versions.values()].some(derived => derived.version === meta);
-  }
+/** A to-one relation by formula, which yields the target's key. */
+function asOfToOne(
+  name: string,
+  target: EntityMetadata,
+  column: string,
+  formula: (columns: FormulaColumns) => string,
+  { ref, inherited }: Pick<EntityProperty, 'ref' | 'inherited'>,
+): EntityProperty {
+  return toOneProperty(name, target, [`${column}__as_of`], {
+    persist: false,
+    formula,
+    ...(ref ? { ref } : {}),
+    ...(inherited ? { inherited } : {}),
+  } as never);
 }
 
 function targetOf(meta: EntityMetadata): object {
@@ -357,9 +277,6 @@ function targetOf(meta: EntityMetadata): object {
     referencedPKs: meta.primaryKeys,
   };
 }
-
-/** Stands for the alias of the version whose relation is resolved. */
-const OWNER = '$owner';
 
 /** Property of a version that holds the key of a relation to a versioned target. */
 function keyName(name: string): string {

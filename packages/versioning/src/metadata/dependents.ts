@@ -21,11 +21,16 @@ export function findDependents(
       // links are looked up by the keys of their ends
       continue;
     }
-    for (const prop of child.relations.filter(each => isToOne(each) && hasColumns(each) && hasRule(each))) {
+    const own = (prop: EntityProperty) => !child.tptParent?.properties[prop.name as never];
+    for (const prop of child.relations.filter(
+      each => isToOne(each) && hasColumns(each) && hasRule(each) && own(each),
+    )) {
       const parent = prop.targetMeta!.root.class;
       const list = all.get(parent) ?? [];
       list.push({
         child: child.root,
+        holder: child,
+        target: prop.targetMeta!,
         property: prop.name,
         columns: prop.fieldNames,
         referenced: prop.referencedColumnNames,

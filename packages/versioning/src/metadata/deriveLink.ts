@@ -1,8 +1,11 @@
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
 import type { Column, HistoryTable } from '../model/HistoryTable.ts';
 import type { LinkHistory } from '../model/VersioningModel.ts';
-import { add, addSpan, historyEntity, qualified, type DeriveContext, type DerivedVersion } from './deriveVersion.ts';
-import { columnsOf, copyProperty, hasColumns, toOneProperty } from './properties.ts';
+import type { DeriveContext } from './DeriveContext.ts';
+import { add, addSpan, historyEntity, type DerivedVersion } from './deriveVersion.ts';
+import { isJoined } from './hierarchy.ts';
+import { depthOf } from './joinedTables.ts';
+import { columnsOf, copyProperty, hasColumns, qualified, toOneProperty } from './properties.ts';
 
 /**
  * The link histories of all many-to-many relations with a versioned end. A relation that one of its versioned ends
@@ -13,11 +16,15 @@ export function deriveLinks(
   versions: ReadonlyMap<object, DerivedVersion>,
   context: DeriveContext,
 ): LinkHistory[] {
-  return [...storage].flatMap(owner =>
-    owner.root === owner && !owner.embeddable
+  const pivots = new Set<unknown>();
+  const byDepth = [...storage].toSorted((a, b) => depthOf(a) - depthOf(b));
+  return byDepth.flatMap(owner =>
+    (owner.root === owner || isJoined(owner)) && !owner.embeddable
       ? owner.relations
           .filter(prop => prop.kind === ReferenceKind.MANY_TO_MANY && prop.owner && prop.persist !== false)
           .filter(prop => hasHistory(owner, prop, versions))
+          // in a joined hierarchy a class may share its parent's pivot, or have one of its own
+          .filter(({ pivotEntity }) => !pivots.has(pivotEntity) && pivots.add(pivotEntity))
           .map(prop => deriveLink(owner, prop, storage, context))
       : [],
   );

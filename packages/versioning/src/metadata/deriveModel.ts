@@ -1,4 +1,5 @@
 import {
+  LoadStrategy,
   ReferenceKind,
   type EntityMetadata,
   type EntityProperty,
@@ -6,15 +7,18 @@ import {
   type Platform,
 } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
+import { distinguish } from '../internals/discriminators.ts';
 import type { LinkHistory, RowHistory, VersioningModel } from '../model/VersioningModel.ts';
 import { VersionTransaction } from '../model/VersionTransaction.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { findDependents } from './dependents.ts';
 import { deriveLinks } from './deriveLink.ts';
-import { add, deriveVersion, type DeriveContext, type DerivedVersion } from './deriveVersion.ts';
+import type { DeriveContext } from './DeriveContext.ts';
+import { add, deriveVersion, type DerivedVersion } from './deriveVersion.ts';
 import type { Dialect } from './dialect.ts';
+import { flattenHierarchy, isJoined, type Hierarchy } from './hierarchy.ts';
 import { findMarked } from './marks.ts';
-import { aliasOf, toOneProperty, type FormulaColumns } from './properties.ts';
+import { aliasOf, qualified, toOneProperty, type FormulaColumns } from './properties.ts';
 import { RelationshipBuilder } from './RelationshipBuilder.ts';
 import { noteVersioned, versionInfos, type VersionInfo } from './versionClass.ts';
 
@@ -31,14 +35,7 @@ export function deriveModel(
 ): VersioningModel {
   const transaction = storage.get(VersionTransaction) as unknown as EntityMetadata;
   const context: DeriveContext = { options, dialect, platform, transaction };
-  const byClass = new Map<object, DerivedVersion>();
-  for (const marked of findMarked(storage, options)) {
-    const { meta } = marked;
-    byClass.set(
-      meta.class,
-      deriveVersion(marked, context, meta.root === meta ? undefined : byClass.get(meta.root.class)),
-    );
-  }
+  const { byClass, hierarchies } = deriveVersions(storage, context);
   const derived = [...byClass.values()];
   const roots = derived.filter(({ meta }) => meta.root === meta);
   const links = deriveLinks(storage, byClass, context);
@@ -58,9 +55,7 @@ export function deriveModel(
   for (const each of derived) {
     addVersions(each);
   }
-  const rows = new Map<object, RowHistory>(
-    roots.map(({ meta: live, version, table }) => [live.class, { table, live, version }]),
-  );
+  const rows = new Map(roots.map(each => [each.meta.class, rowHistory(each, hierarchies.get(each.meta.class))]));
   for (const each of derived) {
     const info = versionInfo(each, links);
     versionInfos.set(each.version, info);
@@ -82,14 +77,51 @@ export function deriveModel(
   };
 }
 
+/** Version entities by live class, roots first, and the hierarchies by the class of their root. */
+function deriveVersions(
+  storage: MetadataStorage,
+  context: DeriveContext,
+): { byClass: Map<object, DerivedVersion>; hierarchies: Map<object, Hierarchy> } {
+  const byClass = new Map<object, DerivedVersion>();
+  const hierarchies = new Map<object, Hierarchy>();
+  for (const marked of findMarked(storage, context.options)) {
+    const { meta } = marked;
+    if (meta.root === meta && meta.inheritanceType) {
+      hierarchies.set(meta.class, flattenHierarchy(meta, storage, context.platform));
+    }
+    const root = meta.root === meta ? undefined : byClass.get(meta.root.class);
+    byClass.set(meta.class, deriveVersion(marked, context, hierarchies.get(meta.root.class), root));
+  }
+  for (const { classes } of hierarchies.values()) {
+    const versions = classes.map(meta => byClass.get(meta.class)!.version);
+    for (const version of versions) {
+      const below = versions.filter(each => each.prototype instanceof version.class);
+      distinguish(version, below);
+    }
+  }
+  return { byClass, hierarchies };
+}
+
+function rowHistory({ meta: live, version, table }: DerivedVersion, hierarchy: Hierarchy | undefined): RowHistory {
+  const metas = hierarchy && isJoined(live) ? hierarchy.classes : [live];
+  const sources = metas.map(meta => ({
+    meta,
+    renamed: hierarchy?.renamed.get(meta.class) ?? new Map<string, string>(),
+  }));
+  return { table, sources, live, version };
+}
+
 function versionInfo(derived: DerivedVersion, links: readonly LinkHistory[]): VersionInfo {
   const { meta: live, options, versionsProperty } = derived;
-  const order = live.props.map(prop => prop.name);
+  const order = Object.values(derived.shape).map(prop => prop.name);
   const properties = derived.properties.toSorted((a, b) => order.indexOf(a.live) - order.indexOf(b.live));
-  const versionedLinks = live.relations.flatMap(prop => {
+  const versionedLinks = Object.values(derived.shape).flatMap(prop => {
     const link = links.find(each => each.property.pivotEntity === prop.pivotEntity);
     const name = options.rename?.[prop.name] ?? prop.name;
-    return link && prop.kind === ReferenceKind.MANY_TO_MANY && derived.version.properties[name]
+    return link &&
+      prop.kind === ReferenceKind.MANY_TO_MANY &&
+      prop.hydrate !== false &&
+      derived.version.properties[name]
       ? [{ name, live: prop.name, link, end: prop.owner ? ('owner' as const) : ('target' as const) }]
       : [];
   });
@@ -113,11 +145,17 @@ function addLive({ meta: live, version, table }: DerivedVersion, { options, plat
   }
   const key = platform.quoteIdentifier(columns[0]!);
   const formula = (cols: FormulaColumns) =>
-    `(select __l.${key} from ${table.live} __l where __l.${key} = ` +
+    `(select __l.${key} from ${isJoined(live) ? qualified(live, platform) : table.live} __l where __l.${key} = ` +
     `${platform.quoteIdentifier(`${aliasOf(cols, options.columns)}.${columns[0]!}`)})`;
   add(
     version,
-    toOneProperty('entity', live, columns, { persist: false, fieldNames: ['entity__key'], formula } as never),
+    toOneProperty('entity', live, columns, {
+      persist: false,
+      fieldNames: ['entity__key'],
+      formula,
+      // joined, MikroORM takes a class of a hierarchy for that class alone
+      ...(live.root.inheritanceType ? { strategy: LoadStrategy.SELECT_IN } : {}),
+    } as never),
   );
 }
 
@@ -173,7 +211,9 @@ function finish(meta: EntityMetadata, storage: MetadataStorage): void {
 /** Two histories, or a history and a live table, must not share a table. */
 function refuseSharedTables(storage: MetadataStorage, added: readonly EntityMetadata[]): void {
   const owners = new Map<string, EntityMetadata>();
-  const tables = [...storage].filter(meta => meta.root === meta && meta.tableName && !meta.embeddable && !meta.virtual);
+  const tables = [...storage].filter(
+    meta => (meta.root === meta || isJoined(meta)) && meta.tableName && !meta.embeddable && !meta.virtual,
+  );
   for (const meta of [...tables, ...added]) {
     const table = [meta.schema, meta.tableName].filter(Boolean).join('.');
     const owner = owners.get(table);

@@ -1,8 +1,10 @@
-import { EntityMetadata, JsonType, ReferenceKind, type EntityProperty, type Platform } from '@mikro-orm/core';
+import { EntityMetadata, ReferenceKind, type EntityProperty } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import type { HistoryTable } from '../model/HistoryTable.ts';
-import type { ResolvedOptions } from '../options.ts';
-import type { Dialect } from './dialect.ts';
+import type { DeriveContext } from './DeriveContext.ts';
+import { checkColumns, checkNames, refuseUnsupported } from './checks.ts';
+import { discriminatorOf, isJoined, type Hierarchy, type Shape } from './hierarchy.ts';
+import { joinedRows } from './joinedTables.ts';
 import type { MarkedEntity } from './marks.ts';
 import {
   type FormulaColumns,
@@ -11,61 +13,42 @@ import {
   hasColumns,
   isToMany,
   isToOne,
+  qualified,
   scalarProperty,
   toOneProperty,
 } from './properties.ts';
 import { versionClassOf, type VersionedProperty } from './versionClass.ts';
 
-/** What deriving needs to know besides the entity. */
-export interface DeriveContext {
-  readonly options: ResolvedOptions;
-  readonly dialect: Dialect;
-  readonly platform: Platform;
-  readonly transaction: EntityMetadata;
-}
-
 /** A version entity under construction: its columns are there, its relations to other versions are not yet. */
 export interface DerivedVersion extends MarkedEntity {
+  readonly shape: Shape;
   readonly version: EntityMetadata;
   readonly table: HistoryTable;
   readonly properties: VersionedProperty[];
   readonly versionsProperty: string;
 }
 
-/** Members that every version has; a property of the entity with such a name must be renamed. */
-const MEMBERS = [
-  'versionId',
-  'operationType',
-  'transaction',
-  'endTransaction',
-  'validFrom',
-  'validUntil',
-  'entity',
-  'isCurrent',
-  'isDeleted',
-  'index',
-  'number',
-  'previous',
-  'next',
-  'changeset',
-  'changesetWithLinks',
-  'endTransactionId',
-];
-
 /**
  * Derives the version entity of a marked entity: its table, its columns, and a version's own members. In a single-table
- * hierarchy every class has a version entity, mirrored, and all share the root's table.
+ * hierarchy every class has a version entity, mirrored, and all share the root's table; so they do in a joined one, whose
+ * history is a single table.
  */
-export function deriveVersion(marked: MarkedEntity, context: DeriveContext, root?: DerivedVersion): DerivedVersion {
+export function deriveVersion(
+  marked: MarkedEntity,
+  context: DeriveContext,
+  hierarchy?: Hierarchy,
+  root?: DerivedVersion,
+): DerivedVersion {
   const { meta: live, options } = marked;
+  const shape = hierarchy?.shapes.get(live.class) ?? live.properties;
   refuseUnsupported(live, options.tableName ?? live.tableName + context.options.tableSuffix, context.platform);
-  checkNames(marked);
+  checkNames(marked, shape, hierarchy?.shapes.get(live.root.class) ?? shape, context);
   const versionsProperty = options.versionsProperty ?? 'versions';
   const version = emptyVersion(marked, context, root);
   const properties: VersionedProperty[] = [];
   addOwnMembers(version, context);
   const excluded = new Set<string>(options.exclude ?? []);
-  const copied = Object.entries(live.properties).filter(
+  const copied = Object.entries(shape).filter(
     ([, prop]) => !excluded.has(prop.name) && !isExcludedPart(prop, excluded) && !isLock(prop),
   );
   for (const [key, prop] of copied) {
@@ -75,38 +58,54 @@ export function deriveVersion(marked: MarkedEntity, context: DeriveContext, root
     }
     if (hasColumns(prop) || prop.kind === ReferenceKind.EMBEDDED || prop.embedded) {
       const name = options.rename?.[prop.name] ?? prop.name;
-      // a root keeps columns that its subclasses declare differently under keys of their own
+      // a class keeps the columns that its subclasses declare differently under keys of their own
       const own = key === prop.name;
-      add(version, copyProperty(prop, name, version, context.platform), own ? name : key);
+      add(version, copyProperty(prop, own ? name : key, version, context.platform));
       if (!prop.embedded && own && !prop.inherited) {
         properties.push({ live: prop.name, name, value: name });
       }
     }
   }
   relinkEmbedded(version);
+  if (isJoined(live)) {
+    addEntityType(version, context);
+  }
   if (root) {
-    return { ...marked, version, table: root.table, properties, versionsProperty };
+    return { ...marked, shape, version, table: root.table, properties, versionsProperty };
   }
   const columns = copied.map(([, prop]) => prop).filter(hasColumns);
   checkColumns(live, columns, context);
-  const key = live.getPrimaryProps().flatMap(prop => columnsOf(prop, context.platform));
-  const names = new Set(key.map(column => column.name));
-  const state = columns
-    .flatMap(prop => columnsOf(prop, context.platform))
-    .filter(column => {
-      const fresh = !names.has(column.name);
-      names.add(column.name);
-      return fresh;
-    });
-  const table: HistoryTable = {
+  const table = historyTable(live, version, columns, context, hierarchy);
+  return { ...marked, shape, version, table, properties, versionsProperty };
+}
+
+function historyTable(
+  live: EntityMetadata,
+  version: EntityMetadata,
+  copied: readonly EntityProperty[],
+  { options, platform }: DeriveContext,
+  hierarchy: Hierarchy | undefined,
+): HistoryTable {
+  const { entityType } = options.columns;
+  const joined = hierarchy && isJoined(live) ? hierarchy : undefined;
+  const key = live.getPrimaryProps().flatMap(prop => columnsOf(prop, platform));
+  const state = new Map(
+    copied.flatMap(prop => columnsOf(prop, platform)).map(column => [column.name, column] as const),
+  );
+  for (const { name } of key) {
+    state.delete(name);
+  }
+  return {
     name: live.className,
     kind: 'row',
-    live: qualified(live, context.platform),
-    history: qualified(version, context.platform),
+    live: joined ? joinedRows(joined, platform, entityType) : qualified(live, platform),
+    history: qualified(version, platform),
     key,
-    state,
+    state: [
+      ...state.values(),
+      ...(joined ? [{ name: entityType, type: version.properties[entityType]!.columnTypes[0]! }] : []),
+    ],
   };
-  return { ...marked, version, table, properties, versionsProperty };
 }
 
 export function add(meta: EntityMetadata, prop: EntityProperty, key: string = prop.name): void {
@@ -115,12 +114,6 @@ export function add(meta: EntityMetadata, prop: EntityProperty, key: string = pr
   }
   meta.properties[key] = prop;
   meta.propertyOrder.set(prop.name, Object.keys(meta.properties).length);
-}
-
-export function qualified(meta: EntityMetadata, platform: Platform): string {
-  const configured = meta.schema ?? platform.getConfig().get('schema');
-  const schema = configured !== platform.getDefaultSchemaName() ? configured : undefined;
-  return platform.quoteIdentifier(schema ? `${schema}.${meta.tableName}` : meta.tableName);
 }
 
 function emptyVersion(
@@ -132,21 +125,38 @@ function emptyVersion(
   const tableName = options.tableName ?? live.root.tableName + context.options.tableSuffix;
   const version = historyEntity(versionClass, tableName, live.root.schema);
   version.abstract = live.abstract ?? false;
-  if (live.discriminatorValue !== undefined) {
-    version.discriminatorValue = live.discriminatorValue;
+  const ownValue = isJoined(live) ? discriminatorOf(live) : live.discriminatorValue;
+  if (ownValue !== undefined) {
+    version.discriminatorValue = ownValue;
   }
   if (root) {
     version.root = root.version;
-    version.extends = Object.getPrototypeOf(versionClass) as never;
-  } else if (live.discriminatorColumn) {
+  } else if (live.discriminatorColumn || isJoined(live)) {
     version.inheritanceType = 'sti';
-    version.discriminatorColumn = live.discriminatorColumn;
-    version.discriminator = live.discriminatorColumn as never;
+    version.discriminatorColumn = live.discriminatorColumn ?? context.options.columns.entityType;
+    version.discriminator = version.discriminatorColumn as never;
     version.discriminatorMap = Object.fromEntries(
       Object.entries(live.discriminatorMap!).map(([value, subclass]) => [value, versionClassOf(subclass as object)]),
     ) as never;
   }
   return version;
+}
+
+/**
+ * Which class of a joined hierarchy a version is of. Its property has the name of its column, since MikroORM looks for both
+ * under one name.
+ */
+function addEntityType(version: EntityMetadata, { options, platform }: DeriveContext): void {
+  const type = platform.getVarcharTypeDeclarationSQL({ length: 255 });
+  add(
+    version,
+    scalarProperty(options.columns.entityType, options.columns.entityType, type, {
+      type: 'string',
+      runtimeType: 'string',
+      nullable: true,
+      hidden: true,
+    }),
+  );
 }
 
 /** An entity of the history with its surrogate key. */
@@ -272,83 +282,4 @@ function isExcludedPart(prop: EntityProperty, excluded: ReadonlySet<string>): bo
 /** The optimistic lock counts writes, not states. */
 function isLock(prop: EntityProperty): boolean {
   return prop.version === true;
-}
-
-function refuseUnsupported(live: EntityMetadata, version: string, platform: Platform): void {
-  if (live.schema === '*') {
-    throw VersioningError.unsupported(
-      live.className,
-      "has the wildcard schema '*', which is not supported yet",
-      'Give it a schema, or leave it out.',
-    );
-  }
-  if (version.length > platform.getMaxIdentifierLength()) {
-    throw VersioningError.unsupported(
-      live.className,
-      `would have the version table ${version}, a name of ${version.length} characters where the database has ${platform.getMaxIdentifierLength()}`,
-      "Give it a shorter one: @Versioned({ tableName: '…' }).",
-    );
-  }
-  for (const prop of live.getPrimaryProps()) {
-    const { customType } = prop;
-    if (customType instanceof JsonType || customType?.convertToDatabaseValueSQL) {
-      throw VersioningError.unsupported(
-        `${live.className}.${prop.name}`,
-        customType instanceof JsonType ? 'is a key of type JSON' : 'is a key that its type converts in SQL',
-        'Use a key whose value is the one in the database.',
-      );
-    }
-  }
-  if (live.root.inheritanceType === 'tpt') {
-    throw VersioningError.unsupported(
-      live.className,
-      'is part of a table-per-type hierarchy, which is not supported yet',
-      'Mark only entities with a table of their own; abstract base classes, mixins and single-table hierarchies are fine.',
-    );
-  }
-  const polymorphic = live.relations.find(prop => prop.polymorphic);
-  if (polymorphic) {
-    throw VersioningError.unsupported(
-      `${live.className}.${polymorphic.name}`,
-      'is a polymorphic relation, which is not supported yet',
-      `Exclude it: @Versioned({ exclude: ['${polymorphic.name}'] }).`,
-    );
-  }
-}
-
-function checkNames({ meta: live, options }: MarkedEntity): void {
-  const known = Object.keys(live.properties);
-  for (const [option, names] of [
-    ['exclude', options.exclude ?? []],
-    ['rename', Object.keys(options.rename ?? {})],
-  ] as const) {
-    for (const name of names) {
-      const prop = live.properties[name] ?? live.root.properties[name];
-      if (!prop) {
-        throw VersioningError.unknownProperty(live.className, name, known, option);
-      }
-      if (option === 'exclude' && prop.primary) {
-        throw VersioningError.primaryKeyExcluded(live.className, name);
-      }
-    }
-  }
-  for (const prop of live.props) {
-    const name = options.rename?.[prop.name] ?? prop.name;
-    if (MEMBERS.includes(name) && !options.exclude?.includes(prop.name) && prop.persist !== false) {
-      throw VersioningError.nameCollision(live.className, prop.name);
-    }
-  }
-  const versionsProperty = options.versionsProperty ?? 'versions';
-  if (live.properties[versionsProperty]) {
-    throw VersioningError.versionsCollision(live.className, versionsProperty);
-  }
-}
-
-function checkColumns(live: EntityMetadata, copied: readonly EntityProperty[], context: DeriveContext): void {
-  const taken = new Set(copied.flatMap(prop => prop.fieldNames));
-  for (const [option, column] of Object.entries(context.options.columns)) {
-    if (taken.has(column)) {
-      throw VersioningError.columnCollision(live.className, column, option);
-    }
-  }
 }

@@ -96,7 +96,7 @@ export function findMarked(storage: MetadataStorage, options: ResolvedOptions): 
 }
 
 /**
- * Roots come first. The classes of a single-table hierarchy share a table, and so what is excluded and renamed. Throws a
+ * Roots come first. The classes of a hierarchy share a history table, and so what is excluded and renamed. Throws a
  * `VersioningError` for a subclass that is marked without its root.
  */
 function unifyHierarchies(marked: readonly MarkedEntity[]): MarkedEntity[] {
@@ -113,7 +113,9 @@ function unifyHierarchies(marked: readonly MarkedEntity[]): MarkedEntity[] {
   if (orphan) {
     throw VersioningError.unsupported(
       orphan.meta.className,
-      `can't be versioned without ${orphan.meta.root.className}, with which it shares a table`,
+      orphan.meta.root.inheritanceType === 'tpt'
+        ? `can't be versioned without ${orphan.meta.root.className}, whose rows are its own`
+        : `can't be versioned without ${orphan.meta.root.className}, with which it shares a table`,
       `Mark ${orphan.meta.root.className}: its subclasses are versioned with it.`,
     );
   }

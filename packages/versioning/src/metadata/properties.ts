@@ -162,6 +162,13 @@ export function toOneProperty(
   } as unknown as EntityProperty;
 }
 
+/** The quoted name of an entity's table, with its schema unless that is the default one. */
+export function qualified(meta: EntityMetadata, platform: Platform): string {
+  const configured = meta.schema ?? platform.getConfig().get('schema');
+  const schema = configured !== platform.getDefaultSchemaName() ? configured : undefined;
+  return platform.quoteIdentifier(schema ? `${schema}.${meta.tableName}` : meta.tableName);
+}
+
 /** What MikroORM hands to a formula: `alias.column` by property, unquoted. */
 export type FormulaColumns = Readonly<Record<string, string>>;
 

@@ -35,6 +35,8 @@ export interface HistoryColumns {
   readonly endTransactionId: string;
   /** Row tables only. */
   readonly operationType: string;
+  /** Only for joined (table-per-type) hierarchies: which class the row is of. */
+  readonly entityType: string;
 }
 
 /**

@@ -4,6 +4,8 @@ import type { HistoryColumns, HistoryTable } from './HistoryTable.ts';
 /** An entity whose rows have history. */
 export interface RowHistory {
   readonly table: HistoryTable;
+  /** Tables that the live rows are in: several for a joined hierarchy; and the columns that the history calls otherwise. */
+  readonly sources: readonly { readonly meta: EntityMetadata; readonly renamed: ReadonlyMap<string, string> }[];
   readonly live: EntityMetadata;
   readonly version: EntityMetadata;
 }
@@ -21,7 +23,11 @@ export interface LinkHistory {
 
 /** A foreign key by which a deleted or re-keyed row makes the database change other rows by itself. */
 export interface Dependent {
+  /** Root class of the child. */
   readonly child: EntityMetadata;
+  /** Whose table has the foreign key, and whose has the columns that it refers to: of a joined hierarchy, one of its classes. */
+  readonly holder: EntityMetadata;
+  readonly target: EntityMetadata;
   /** The child's to-one property. */
   readonly property: string;
   /** The child's foreign key columns, and the columns of the parent that they refer to. */

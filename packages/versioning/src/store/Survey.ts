@@ -1,6 +1,6 @@
 import type { EntityMetadata, Platform } from '@mikro-orm/core';
-import { qualified } from '../metadata/deriveVersion.ts';
-import { columnsOf } from '../metadata/properties.ts';
+import { holderOf } from '../metadata/joinedTables.ts';
+import { columnsOf, qualified } from '../metadata/properties.ts';
 import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
 import { serializeKey, type Frame, type KeyValues, type Touched } from '../model/Touched.ts';
 import type { Dependent, VersioningModel } from '../model/VersioningModel.ts';
@@ -53,7 +53,7 @@ export class Survey {
           );
         }
         for (const dependent of dependents) {
-          next.push(...(await this.#findDependent(into, meta, dependent, group)));
+          next.push(...(await this.#findDependent(into, dependent, group)));
         }
       }
       level = next;
@@ -64,7 +64,7 @@ export class Survey {
     const found: Leaving[] = [];
     for (const { child, foreignKey, owner } of unseen) {
       const columns = columnsOf(child.properties[foreignKey]!, this.#platform);
-      const keys = await this.#store.findBy(connection, this.#liveTable(child.root), columns, [owner]);
+      const keys = await this.#store.findBy(connection, this.#liveTable(holderOf(child, foreignKey)), columns, [owner]);
       found.push(...keys.map(key => ({ meta: child.root, key })));
     }
     return found;
@@ -110,14 +110,13 @@ export class Survey {
 
   async #findDependent(
     { connection, touched, frame }: SurveyTarget,
-    parent: EntityMetadata,
     dependent: Dependent,
     group: readonly Leaving[],
   ): Promise<Leaving[]> {
-    const { child, cascades } = dependent;
+    const { child, cascades, holder, target } = dependent;
     const history = this.#model.rows.get(child.class);
-    const table = this.#liveTable(child);
-    const parentTable = this.#liveTable(parent);
+    const table = this.#liveTable(holder);
+    const parentTable = this.#liveTable(target);
     const unmoved = group.filter(each => !each.movedTo);
     const found: Leaving[] = [];
     const touch = (key: KeyValues) => {

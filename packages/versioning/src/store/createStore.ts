@@ -1,5 +1,5 @@
 import type { EntityMetadata, Platform } from '@mikro-orm/core';
-import { qualified } from '../metadata/deriveVersion.ts';
+import { qualified } from '../metadata/properties.ts';
 import type { Dialect } from '../metadata/dialect.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 import { PostgreSqlStore } from './PostgreSqlStore.ts';
@@ -13,7 +13,7 @@ const STORES = { postgresql: PostgreSqlStore, sqlite: SqliteStore } as const;
 /** The store of a database, for the tables of the model. */
 export function createStore(model: VersioningModel, dialect: Dialect, platform: Platform): Store {
   const tables = [...model.rows.values(), ...model.links].map(({ table }) => [table.name, table] as const);
-  const { versionId, transactionId, endTransactionId, operationType } = model.columns;
+  const { versionId, transactionId, endTransactionId, operationType, entityType } = model.columns;
   return new STORES[dialect.name]({
     tables: new Map(tables),
     columns: {
@@ -21,6 +21,7 @@ export function createStore(model: VersioningModel, dialect: Dialect, platform: 
       transactionId: quote(transactionId),
       endTransactionId: quote(endTransactionId),
       operationType: quote(operationType),
+      entityType: quote(entityType),
     },
     openEnd: model.openEnd,
     transaction: transactionColumns(model.transaction, platform),

@@ -1,0 +1,106 @@
+import { JsonType, type EntityMetadata, type EntityProperty, type Platform } from '@mikro-orm/core';
+import { VersioningError } from '../errors.ts';
+import type { DeriveContext } from './DeriveContext.ts';
+import { isJoined, type Shape } from './hierarchy.ts';
+import type { MarkedEntity } from './marks.ts';
+
+/** Members that every version has; a property of the entity with such a name must be renamed. */
+const MEMBERS = [
+  'versionId',
+  'operationType',
+  'transaction',
+  'endTransaction',
+  'validFrom',
+  'validUntil',
+  'entity',
+  'isCurrent',
+  'isDeleted',
+  'index',
+  'number',
+  'previous',
+  'next',
+  'changeset',
+  'changesetWithLinks',
+  'endTransactionId',
+];
+
+/** Throws a `VersioningError` for what an entity has that can't be versioned. */
+export function refuseUnsupported(live: EntityMetadata, version: string, platform: Platform): void {
+  if (live.schema === '*') {
+    throw VersioningError.unsupported(
+      live.className,
+      "has the wildcard schema '*', which is not supported yet",
+      'Give it a schema, or leave it out.',
+    );
+  }
+  if (version.length > platform.getMaxIdentifierLength()) {
+    throw VersioningError.unsupported(
+      live.className,
+      `would have the version table ${version}, a name of ${version.length} characters where the database has ${platform.getMaxIdentifierLength()}`,
+      "Give it a shorter one: @Versioned({ tableName: '…' }).",
+    );
+  }
+  for (const prop of live.getPrimaryProps()) {
+    const { customType } = prop;
+    if (customType instanceof JsonType || customType?.convertToDatabaseValueSQL) {
+      throw VersioningError.unsupported(
+        `${live.className}.${prop.name}`,
+        customType instanceof JsonType ? 'is a key of type JSON' : 'is a key that its type converts in SQL',
+        'Use a key whose value is the one in the database.',
+      );
+    }
+  }
+  const polymorphic = live.relations.find(prop => prop.polymorphic);
+  if (polymorphic) {
+    throw VersioningError.unsupported(
+      `${live.className}.${polymorphic.name}`,
+      'is a polymorphic relation, which is not supported yet',
+      `Exclude it: @Versioned({ exclude: ['${polymorphic.name}'] }).`,
+    );
+  }
+}
+
+/** Throws a `VersioningError` for options that name what does not exist, and for names that a version needs itself. */
+export function checkNames(
+  { meta: live, options }: MarkedEntity,
+  shape: Shape,
+  rootShape: Shape,
+  context: DeriveContext,
+): void {
+  const known = Object.keys(shape);
+  for (const [option, names] of [
+    ['exclude', options.exclude ?? []],
+    ['rename', Object.keys(options.rename ?? {})],
+  ] as const) {
+    for (const name of names) {
+      const prop = shape[name] ?? Object.values(rootShape).find(each => each.name === name);
+      if (!prop) {
+        throw VersioningError.unknownProperty(live.className, name, known, option);
+      }
+      if (option === 'exclude' && prop.primary) {
+        throw VersioningError.primaryKeyExcluded(live.className, name);
+      }
+    }
+  }
+  for (const prop of Object.values(shape)) {
+    const name = options.rename?.[prop.name] ?? prop.name;
+    const isTaken = MEMBERS.includes(name) || (isJoined(live) && name === context.options.columns.entityType);
+    if (isTaken && !options.exclude?.includes(prop.name) && prop.persist !== false) {
+      throw VersioningError.nameCollision(live.className, prop.name);
+    }
+  }
+  const versionsProperty = options.versionsProperty ?? 'versions';
+  if (shape[versionsProperty]) {
+    throw VersioningError.versionsCollision(live.className, versionsProperty);
+  }
+}
+
+/** Throws a `VersioningError` for a column that has the name of one of the history's own. */
+export function checkColumns(live: EntityMetadata, copied: readonly EntityProperty[], context: DeriveContext): void {
+  const taken = new Set(copied.flatMap(prop => prop.fieldNames));
+  for (const [option, column] of Object.entries(context.options.columns)) {
+    if (taken.has(column) && (option !== 'entityType' || isJoined(live))) {
+      throw VersioningError.columnCollision(live.className, column, option);
+    }
+  }
+}

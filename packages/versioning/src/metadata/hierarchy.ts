@@ -1,0 +1,164 @@
+import type { EntityMetadata, EntityProperty, MetadataStorage, Platform } from '@mikro-orm/core';
+import { hasColumns, isToMany, isToOne } from './properties.ts';
+
+/** Properties of a live entity by key, as its history has them. */
+export type Shape = Readonly<Record<string, EntityProperty>>;
+
+/**
+ * The classes of a single-table or joined (table-per-type) hierarchy, whose history is one table: a row that is spread
+ * over tables still has one version.
+ */
+export interface Hierarchy {
+  /** Root first, parents before children. */
+  readonly classes: readonly EntityMetadata[];
+  /**
+   * By class. A class has the properties of all its descendants too, marked `inherited`, so that what is asked through it
+   * comes back whole.
+   */
+  readonly shapes: ReadonlyMap<object, Shape>;
+  /** By class, the history's columns that are called otherwise than the class's own: `{ size: 'dog_size' }`. */
+  readonly renamed: ReadonlyMap<object, ReadonlyMap<string, string>>;
+}
+
+/** Whether the entity is of a joined (table-per-type) hierarchy. */
+export function isJoined(meta: EntityMetadata): boolean {
+  return meta.root.inheritanceType === 'tpt';
+}
+
+/**
+ * Flattens the hierarchy below `root`. In a joined one, a column that siblings declare alike is one column of the history;
+ * where they differ, or where a subclass has a column of an ancestor's name, it gets the table's name in front.
+ */
+export function flattenHierarchy(root: EntityMetadata, storage: MetadataStorage, platform: Platform): Hierarchy {
+  const parents = new Map<EntityMetadata, EntityMetadata | undefined>();
+  const all = [...storage].filter(meta => meta.root.class === root.class);
+  for (const meta of all) {
+    parents.set(meta, meta === root ? undefined : all.find(each => each.class === parentClassOf(meta, storage)));
+  }
+  const lineOf = (meta: EntityMetadata | undefined): EntityMetadata[] =>
+    meta ? [...lineOf(parents.get(meta)), meta] : [];
+  const classes = all.toSorted((a, b) => lineOf(a).length - lineOf(b).length || (a.className < b.className ? -1 : 1));
+  const own = new Map(classes.map(meta => [meta, ownProperties(meta, parents.get(meta))] as const));
+  const renamed = isJoined(root)
+    ? renameCollisions(classes, own, lineOf, platform)
+    : new Map(classes.map(meta => [meta.class, new Map<string, string>()] as const));
+  const whole = new Map(
+    classes.map(meta => {
+      const line = lineOf(meta);
+      const known = new Set(line.flatMap(each => [...own.get(each)!.keys()]));
+      const entries = Object.entries(meta.properties).filter(([key]) => known.has(key));
+      const holder = (key: string) => line.find(each => own.get(each)!.has(key))!;
+      return [
+        meta,
+        new Map(entries.map(([key, prop]) => [key, rename(prop, renamed.get(holder(key).class)!)])),
+      ] as const;
+    }),
+  );
+  const shapes = new Map<object, Shape>(
+    classes.map(meta => {
+      const below = classes.filter(each => each !== meta && lineOf(each).includes(meta));
+      const declared = below.flatMap(each =>
+        [...own.get(each)!.keys()].map(key => ({ meta: each, key, prop: whole.get(each)!.get(key)! })),
+      );
+      return [meta.class, { ...Object.fromEntries(whole.get(meta)!), ...shareOrKeep(declared) }];
+    }),
+  );
+  return { classes, shapes, renamed };
+}
+
+/** What MikroORM calls the class in the column that says which one a row is of; `undefined` for an abstract one. */
+export function discriminatorOf(meta: EntityMetadata): string | undefined {
+  return Object.entries(meta.root.discriminatorMap ?? {}).find(([, target]) => target === meta.class)?.[0];
+}
+
+function parentClassOf(meta: EntityMetadata, storage: MetadataStorage): object | undefined {
+  return (meta.tptParent ?? storage.find(meta.extends as never))?.class;
+}
+
+/** What the class itself declares; MikroORM gives the root of a single-table hierarchy its descendants' properties as well. */
+function ownProperties(meta: EntityMetadata, parent: EntityMetadata | undefined): Map<string, EntityProperty> {
+  const inherited = parent && (isJoined(meta) || parent.root !== parent ? parent.properties : withoutChildren(parent));
+  return new Map(
+    Object.entries(parent || isJoined(meta) ? meta.properties : withoutChildren(meta)).filter(
+      ([key]) => !inherited?.[key as never],
+    ),
+  );
+}
+
+function withoutChildren(root: EntityMetadata): Record<string, EntityProperty> {
+  return Object.fromEntries(Object.entries<EntityProperty>(root.properties).filter(([, prop]) => !prop.inherited));
+}
+
+function rename(prop: EntityProperty, names: ReadonlyMap<string, string>): EntityProperty {
+  if (!hasColumns(prop) || !prop.fieldNames.some(column => names.has(column))) {
+    return prop;
+  }
+  const renameAll = (columns: string[]) => columns?.map(column => names.get(column) ?? column);
+  return {
+    ...prop,
+    fieldNames: renameAll(prop.fieldNames),
+    joinColumns: renameAll(prop.joinColumns),
+    ownColumns: renameAll(prop.ownColumns),
+  };
+}
+
+function renameCollisions(
+  classes: readonly EntityMetadata[],
+  own: ReadonlyMap<EntityMetadata, ReadonlyMap<string, EntityProperty>>,
+  lineOf: (meta: EntityMetadata) => EntityMetadata[],
+  platform: Platform,
+): Map<object, Map<string, string>> {
+  const columns = classes.flatMap(meta =>
+    [...own.get(meta)!.values()]
+      .filter(hasColumns)
+      .flatMap(prop => prop.fieldNames.map((name, i) => ({ meta, name, type: prop.columnTypes[i] }))),
+  );
+  const renamed = new Map<object, Map<string, string>>(classes.map(meta => [meta.class, new Map()]));
+  for (const [name, same] of Map.groupBy(columns, column => column.name)) {
+    const metas = new Set(same.map(({ meta }) => meta));
+    const isShared =
+      new Set(same.map(({ type }) => type)).size === 1 &&
+      ![...metas].some(meta => lineOf(meta).some(each => each !== meta && metas.has(each)));
+    for (const meta of metas.size > 1 && !isShared ? metas : []) {
+      if (meta.root !== meta) {
+        renamed.get(meta.class)!.set(name, `${meta.tableName}_${name}`.slice(0, platform.getMaxIdentifierLength()));
+      }
+    }
+  }
+  return renamed;
+}
+
+/**
+ * The properties of descendants. What they declare alike is one; of what they declare differently only the columns are
+ * kept, under keys of their own: asked through a class above, such a property is of either.
+ */
+function shareOrKeep(
+  declared: readonly { readonly meta: EntityMetadata; readonly key: string; readonly prop: EntityProperty }[],
+): Shape {
+  const shape: Record<string, EntityProperty> = {};
+  for (const [key, same] of Map.groupBy(declared, each => each.key)) {
+    if (same.every(({ prop }) => isAlike(prop, same[0]!.prop))) {
+      shape[key] = { ...same[0]!.prop, inherited: true, nullable: true };
+      continue;
+    }
+    for (const { meta, prop } of same.filter(each => hasColumns(each.prop))) {
+      const { embedded: _, ...kept } = prop;
+      shape[`${meta.className}_${key}`] = {
+        ...(kept as EntityProperty),
+        inherited: true,
+        nullable: true,
+        hydrate: false,
+      };
+    }
+  }
+  return shape;
+}
+
+function isAlike(a: EntityProperty, b: EntityProperty): boolean {
+  const isRelation = isToOne(a) || isToMany(a);
+  return (
+    a.kind === b.kind &&
+    String(a.fieldNames) === String(b.fieldNames) &&
+    (isRelation ? a.target === b.target && a.pivotEntity === b.pivotEntity : a.type === b.type)
+  );
+}

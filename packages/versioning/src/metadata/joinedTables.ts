@@ -1,0 +1,72 @@
+import type { EntityMetadata, Platform } from '@mikro-orm/core';
+import { discriminatorOf, isJoined, type Hierarchy } from './hierarchy.ts';
+import { hasColumns, qualified } from './properties.ts';
+
+/**
+ * The live rows of a joined hierarchy as one table, `(select … from animal left join dog …)`, with the columns that the
+ * history has, and with `typeColumn`, which says by the tables that have the row which class it is of.
+ */
+export function joinedRows({ classes, renamed }: Hierarchy, platform: Platform, typeColumn: string): string {
+  const quote = (identifier: string) => platform.quoteIdentifier(identifier);
+  const held = new Map<string, Set<string>>();
+  classes.forEach((meta, i) => {
+    for (const prop of Object.values(meta.properties).filter(
+      each => hasColumns(each) && holderOf(meta, each.name) === meta,
+    )) {
+      for (const column of prop.fieldNames) {
+        const name = renamed.get(meta.class)!.get(column) ?? column;
+        held.set(name, (held.get(name) ?? new Set()).add(`t${i}.${quote(column)}`));
+      }
+    }
+  });
+  // only one of the classes that share a column has the row
+  const columns = [...held].map(([name, [...values]]) => {
+    return `${values.length === 1 ? values[0]! : `coalesce(${values.join(', ')})`} as ${quote(name)}`;
+  });
+  const [root, ...others] = classes as [EntityMetadata, ...EntityMetadata[]];
+  const key = keyColumns(root);
+  const joins = others.map((meta, i) => {
+    const on = keyColumns(meta).map((column, j) => `t${i + 1}.${quote(column)} = t0.${quote(key[j]!)}`);
+    return `left join ${qualified(meta, platform)} t${i + 1} on ${on.join(' and ')}`;
+  });
+  const cases = classes
+    .map((meta, i) => ({ value: discriminatorOf(meta), key: `t${i}.${quote(keyColumns(meta)[0]!)}` }))
+    .filter(({ value }) => value !== undefined)
+    .toReversed()
+    .map(each => `when ${each.key} is not null then '${each.value!.replaceAll("'", "''")}'`);
+  const type = platform.getVarcharTypeDeclarationSQL({ length: 255 });
+  columns.push(`cast(case ${cases.join(' ')} end as ${type}) as ${quote(typeColumn)}`);
+  return `(select ${columns.join(', ')} from ${qualified(root, platform)} t0 ${joins.join(' ')})`;
+}
+
+/** Where the rows of a class are, with the columns of one property, which it may inherit. */
+export function rowsWith(meta: EntityMetadata, property: string, platform: Platform): string {
+  const holder = holderOf(meta, property);
+  const table = qualified(holder, platform);
+  if (holder === meta) {
+    return table;
+  }
+  const quote = (identifier: string) => platform.quoteIdentifier(identifier);
+  const on = keyColumns(meta).map((column, i) => `c.${quote(column)} = h.${quote(keyColumns(holder)[i]!)}`);
+  return `(select h.* from ${table} h join ${qualified(meta, platform)} c on ${on.join(' and ')})`;
+}
+
+/** Whose table has the columns of a property that a class may inherit from another one of a joined hierarchy. */
+export function holderOf(meta: EntityMetadata, property: string): EntityMetadata {
+  const parent = meta.tptParent;
+  return parent?.properties[property as never] ? holderOf(parent, property) : meta;
+}
+
+/** Whether a class is `ancestor`, or below it in a joined hierarchy. */
+export function isBelow(meta: EntityMetadata, ancestor: EntityMetadata): boolean {
+  return meta.class === ancestor.class || (meta.tptParent !== undefined && isBelow(meta.tptParent, ancestor));
+}
+
+/** 0 for an entity that is not of a joined hierarchy, or its root. */
+export function depthOf(meta: EntityMetadata): number {
+  return isJoined(meta) && meta.tptParent ? depthOf(meta.tptParent) + 1 : 0;
+}
+
+function keyColumns(meta: EntityMetadata): string[] {
+  return meta.getPrimaryProps().flatMap(prop => prop.fieldNames);
+}

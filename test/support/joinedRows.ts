@@ -1,0 +1,65 @@
+import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
+
+import type { Orm } from './databases.ts';
+
+/** A column of a history table. */
+interface HistoryColumn {
+  readonly name: string;
+  readonly type: string;
+}
+
+/**
+ * The live rows of a joined hierarchy with the columns of its history: one `select` a class, of the rows that are of that
+ * very class. Written apart from the library's own way, a chain of left joins, which it checks.
+ */
+export function joinedRows(
+  orm: Orm,
+  classes: readonly { readonly live: EntityMetadata; readonly version: EntityMetadata }[],
+  columns: readonly HistoryColumn[],
+  typeColumn: string,
+): string {
+  const quote = (name: string) => orm.em.getPlatform().quoteIdentifier(name);
+  const selects = classes
+    .map(each => ({ ...each, value: typeOf(each.live) }))
+    .filter(({ value }) => value !== undefined)
+    .map(({ live, version, value }) => {
+      const line = lineOf(live);
+      const held = new Map<string, string>([[typeColumn, `'${value}'`]]);
+
+      for (const [key, prop] of Object.entries<EntityProperty>(live.properties)) {
+        const names = version.properties[`${key}__key` as never] ?? version.properties[key as never];
+        const holder = line.find(meta => Object.hasOwn(meta.properties, key))!;
+        (prop.fieldNames ?? []).forEach((column, i) => {
+          const name = (names as EntityProperty | undefined)?.fieldNames[i];
+
+          if (name !== undefined && prop.persist !== false) {
+            held.set(name, `${quote(holder.tableName)}.${quote(column)}`);
+          }
+        });
+      }
+
+      const selected = columns.map(
+        ({ name, type }) => `cast(${held.get(name) ?? 'null'} as ${type}) as ${quote(name)}`,
+      );
+      const [root, ...others] = line.map(meta => quote(meta.tableName));
+      const key = quote(live.getPrimaryProps()[0]!.fieldNames[0]!);
+      const joins = others.map(table => `join ${table} on ${table}.${key} = ${root}.${key}`);
+      const below = classes
+        .filter(each => each.live.tptParent?.class === live.class)
+        .map(each => `${root}.${key} not in (select ${key} from ${quote(each.live.tableName)})`);
+
+      return `select ${selected.join(', ')} from ${root} ${joins.join(' ')} where ${['1 = 1', ...below].join(' and ')}`;
+    });
+
+  return `(${selects.join(' union all ')}) joined_rows`;
+}
+
+/** What MikroORM calls the class; `undefined` for an abstract one. */
+function typeOf(live: EntityMetadata): string | undefined {
+  return Object.entries(live.root.discriminatorMap ?? {}).find(([, target]) => target === live.class)?.[0];
+}
+
+/** From the root down to the class. */
+function lineOf(meta: EntityMetadata): EntityMetadata[] {
+  return meta.tptParent ? [...lineOf(meta.tptParent), meta] : [meta];
+}
