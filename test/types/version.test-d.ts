@@ -45,6 +45,26 @@ describe('Version<Article>', () => {
     expectTypeOf<Version<Category>['parent']>().toEqualTypeOf<Version<Category> | null>();
   });
 
+  it('leads to each target of a polymorphic relation, whose keys have the class before them', () => {
+    interface Like {
+      id: number;
+      subject: Article | Category | null;
+      seenOn: Ref<Article> | Ref<User> | null;
+      marks: Collection<Tag | User>;
+      versions: Versions<Like>;
+    }
+    expectTypeOf<Version<Like>['subject']>().toEqualTypeOf<Version<Article> | Version<Category> | null>();
+    expectTypeOf<Version<Like>['seenOn']>().toEqualTypeOf<Ref<Version<Article>> | Ref<User> | null>();
+    expectTypeOf<Version<Like>['marks']>().toEqualTypeOf<Collection<Version<Tag> | User>>();
+    type Key = readonly [type: string, key: number];
+    type Mark = Key | readonly [type: string, key: string];
+    expectTypeOf<Changeset<Like>['subject']>().toEqualTypeOf<readonly [old: Key | null, new: Key | null] | undefined>();
+    expectTypeOf<Changeset<Like>['seenOn']>().toEqualTypeOf<readonly [old: Key | null, new: Key | null] | undefined>();
+    expectTypeOf<Changeset<Like>['marks']>().toEqualTypeOf<
+      readonly [old: readonly Mark[] | null, new: readonly Mark[] | null] | undefined
+    >();
+  });
+
   it('leads to the live rows of other targets', () => {
     expectTypeOf<ArticleVersion['author']>().toEqualTypeOf<User>();
     expectTypeOf<ArticleVersion['editor']>().toEqualTypeOf<Ref<User>>();

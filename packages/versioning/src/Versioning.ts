@@ -90,7 +90,7 @@ function historyPairs({ rows, links }: VersioningModel, platform: Platform): His
       history: name(version),
       live: sources.map(({ meta, renamed }) => ({ table: name(meta), renamed })),
     })),
-    ...links.map(({ pivot, version }) => ({
+    ...[...new Map(links.map(link => [link.version, link])).values()].map(({ pivot, version }) => ({
       history: name(version),
       live: [{ table: name(pivot), renamed: new Map<string, string>() }],
     })),

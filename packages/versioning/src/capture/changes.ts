@@ -13,19 +13,20 @@ import { serializeKey, type Frame, type KeyValues, type TouchedRows } from '../m
 import type { LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
 import { Followers } from './Followers.ts';
 import { databaseValues, keyOf, snapshotKey } from './keys.ts';
+import { endValues } from '../model/endValues.ts';
 import type { TransactionState } from './TransactionState.ts';
 
 /** Reads from the unit of work which rows and links a flush touches. Decides nothing: the database says what they became. */
 export class ChangeReader {
   readonly #model: VersioningModel;
   readonly #platform: Platform;
-  readonly #linksByPivot: ReadonlyMap<unknown, LinkHistory>;
+  readonly #linksByPivot: ReadonlyMap<unknown, readonly LinkHistory[]>;
   readonly #linkEnds: ReadonlySet<object>;
 
   constructor(model: VersioningModel, platform: Platform) {
     this.#model = model;
     this.#platform = platform;
-    this.#linksByPivot = new Map(model.links.map(link => [link.pivot.class, link]));
+    this.#linksByPivot = Map.groupBy(model.links, link => link.pivot.class);
     this.#linkEnds = new Set(model.links.flatMap(link => [link.owner.root.class, link.target.root.class]));
   }
 
@@ -83,23 +84,20 @@ export class ChangeReader {
         continue;
       }
       if (property.kind === ReferenceKind.MANY_TO_MANY) {
-        const link = this.#linksByPivot.get(property.pivotEntity);
-        if (link) {
-          this.#readLinks(collection, link, state);
-        }
+        this.#readLinks(collection, state);
       } else if (collection.getSnapshot() === undefined && this.concerns(property.targetMeta!)) {
-        const owner = keyOf(collection.owner, metaOf(collection.owner), this.#platform);
+        const child = property.targetMeta!;
+        const owner = databaseValues(child.properties[property.mappedBy]!, collection.owner, this.#platform);
         if (owner) {
-          unseen.push({ child: property.targetMeta!, foreignKey: property.mappedBy, owner });
+          unseen.push({ child, foreignKey: property.mappedBy, owner });
         }
       }
     }
     // a self-referencing collection waits in the extra updates
     for (const [, , value] of uow.getExtraUpdates()) {
       const collection = value as Partial<Collection<object>> | undefined;
-      const link = collection?.property && this.#linksByPivot.get(collection.property.pivotEntity);
-      if (link) {
-        this.#readLinks(value as Collection<object>, link, state);
+      if (collection?.property?.pivotEntity) {
+        this.#readLinks(value as Collection<object>, state);
       }
     }
     return unseen;
@@ -120,8 +118,8 @@ export class ChangeReader {
         }
         return !key && !final;
       }
-      const owner = this.#endKey(entry.owner, entry.link.owner);
-      const target = this.#endKey(entry.target, entry.link.target);
+      const owner = this.#endKey(entry.owner, entry.link, 'owner');
+      const target = this.#endKey(entry.target, entry.link, 'target');
       if (owner && target) {
         addLink(state.touched.rowsOf(entry.link.table.name), entry.link, [...owner, ...target], entry.frame);
       }
@@ -129,8 +127,13 @@ export class ChangeReader {
     });
   }
 
-  #endKey(end: unknown, meta: EntityMetadata): KeyValues | undefined {
-    return Array.isArray(end) ? (end as KeyValues) : keyOf(end as object, meta, this.#platform);
+  /** The columns of one end of a link, from its entity; of a pivot entity they are known already. */
+  #endKey(end: unknown, link: LinkHistory, which: 'owner' | 'target'): KeyValues | undefined {
+    if (Array.isArray(end)) {
+      return end as KeyValues;
+    }
+    const key = keyOf(end as object, link[which], this.#platform);
+    return key && endValues(link, which, key);
   }
 
   #readChangeSet(changeSet: ChangeSet<object>, state: TransactionState, leaving: Leaving[]): void {
@@ -139,8 +142,7 @@ export class ChangeReader {
     if (history) {
       state.stale.add(entity);
     }
-    const link = this.#linksByPivot.get(meta.class);
-    if (link) {
+    for (const link of this.#linksByPivot.get(meta.class) ?? []) {
       this.#readPivotEntity(changeSet, link, state);
     }
     if (isCreate(changeSet)) {
@@ -236,29 +238,41 @@ export class ChangeReader {
     }
   }
 
-  #readLinks(collection: Collection<object>, link: LinkHistory, state: TransactionState): void {
+  #readLinks(collection: Collection<object>, state: TransactionState): void {
     const { owner, property } = collection;
+    const links = this.#linksByPivot.get(property.pivotEntity) ?? [];
+    const [own, other] = property.owner ? (['owner', 'target'] as const) : (['target', 'owner'] as const);
+    const mine = links.filter(link => isOf(owner, link[own], links, own));
     const snapshot = collection.getSnapshot() as object[] | undefined;
     const items = collection.getItems(false);
     const key = keyOf(owner, metaOf(owner), this.#platform);
-    if (snapshot === undefined && key) {
+    if (snapshot === undefined && key && mine[0]) {
       // what was there before is unknown: every open span of this end is looked at
-      state.touched.rowsOf(link.table.name).addLinks(property.owner ? 'owner' : 'target', key, false);
+      state.touched.rowsOf(mine[0].table.name).addLinks(own, endValues(mine[0], own, key), false);
     }
     const before = new Set(snapshot);
     const after = new Set(items);
-    const changed = link.property.fixedOrder
+    const changed = property.fixedOrder
       ? new Set([...before, ...after])
       : new Set([...items.filter(item => !before.has(item)), ...(snapshot ?? []).filter(item => !after.has(item))]);
     const { frame } = state;
     for (const item of changed) {
-      state.unresolved.push(
-        property.owner
-          ? { kind: 'link', link, owner, target: item, frame }
-          : { kind: 'link', link, owner: item, target: owner, frame },
-      );
+      const link = mine.find(each => isOf(item, each[other], mine, other));
+      if (link) {
+        const ends = own === 'owner' ? { owner, target: item } : { owner: item, target: owner };
+        state.unresolved.push({ kind: 'link', link, ...ends, frame });
+      }
     }
   }
+}
+
+/** Whether an entity is at this end of a link: where a relation is polymorphic, by its class. */
+function isOf(entity: object, end: EntityMetadata, links: readonly LinkHistory[], which: 'owner' | 'target'): boolean {
+  return (
+    links.every(link => link[which] === links[0]![which]) ||
+    metaOf(entity).prototype instanceof end.class ||
+    metaOf(entity).class === end.class
+  );
 }
 
 /** Touches one link, whose own key, if it has one, is known to the database alone. */

@@ -1,5 +1,6 @@
 import { Reference, type EntityMetadata, type EntityProperty, type Platform } from '@mikro-orm/core';
-import { isEntity } from '../internals/entityState.ts';
+import { isEntity, metaOf } from '../internals/entityState.ts';
+import { discriminatorValueOf, isPolymorphicToOne } from '../metadata/properties.ts';
 import { SqlitePlatform } from '@mikro-orm/sql';
 import type { KeyValues } from '../model/Touched.ts';
 
@@ -24,6 +25,12 @@ export function keyOf(entity: object, meta: EntityMetadata, platform: Platform):
 export function databaseValues(prop: EntityProperty, value: unknown, platform: Platform): KeyValues | undefined {
   if (value === undefined || value === null) {
     return undefined;
+  }
+  if (isPolymorphicToOne(prop)) {
+    const target = Reference.unwrapReference(value as object);
+    const type = discriminatorValueOf(prop, target.constructor);
+    const key = isEntity(target) ? keyOf(target, metaOf(target), platform) : undefined;
+    return type !== undefined && key ? [type, ...key] : undefined;
   }
   if (prop.targetMeta && prop.kind !== 'embedded') {
     return targetKey(prop.targetMeta, Reference.unwrapReference(value as object), platform);

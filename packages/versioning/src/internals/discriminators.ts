@@ -1,5 +1,5 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { AbstractSqlDriver } from '@mikro-orm/sql';
+import { correctJoinedRows } from './joinedRows.ts';
 
 /**
  * Internals of MikroORM leaned on: how it reads a single-table hierarchy.
@@ -10,8 +10,7 @@ import { AbstractSqlDriver } from '@mikro-orm/sql';
  * root, which has every row, has none.
  *
  * A row is read by the class that was asked for, though a subclass may have its property in another column than its
- * sibling has. `EntityMetadata.polymorphs`, made for embeddables, has it read by its own; a joined one gets those
- * properties after `AbstractSqlDriver.mapJoinedProps`. `test/internals.test.ts` fails when MikroORM changes one of these.
+ * sibling has. `EntityMetadata.polymorphs`, made for embeddables, has it read by its own; a joined one is corrected. `test/internals.test.ts` fails when MikroORM changes one of these.
  */
 export function distinguish(version: EntityMetadata, below: readonly EntityMetadata[]): void {
   if (below.length === 0) {
@@ -20,8 +19,7 @@ export function distinguish(version: EntityMetadata, below: readonly EntityMetad
   const own = version.discriminatorValue;
   version.discriminatorColumn = version.root.discriminatorColumn!;
   version.polymorphs = below.filter(each => each.discriminatorValue !== undefined);
-  hierarchies.add(version);
-  install();
+  correctJoinedRows(version, row => nameByOwnClass(row, version));
   if (version.root === version) {
     delete version.discriminatorValue;
     return;
@@ -35,44 +33,8 @@ export function distinguish(version: EntityMetadata, below: readonly EntityMetad
   });
 }
 
-/** Versions of classes with subclasses. */
-const hierarchies = new WeakSet<EntityMetadata>();
-
-type MapJoined = (
-  result: Record<string, unknown>,
-  meta: EntityMetadata,
-  populate: readonly { readonly field: string }[],
-  ...rest: unknown[]
-) => void;
-
-let installed = false;
-
-function install(): void {
-  if (installed) {
-    return;
-  }
-  installed = true;
-  const prototype = AbstractSqlDriver.prototype as unknown as { mapJoinedProps: MapJoined };
-  const original = prototype.mapJoinedProps;
-  prototype.mapJoinedProps = function (result, meta, populate, ...rest) {
-    original.call(this, result, meta, populate, ...rest);
-    for (const { field } of populate) {
-      const prop = meta.properties[field.split(':')[0] as never] as { name: string; targetMeta?: EntityMetadata };
-      if (prop?.targetMeta && hierarchies.has(prop.targetMeta)) {
-        for (const row of [result[prop.name]].flat()) {
-          nameByOwnClass(row, prop.targetMeta);
-        }
-      }
-    }
-  };
-}
-
 /** Gives a joined row the names that its own class has for columns which are kept under other ones. */
-function nameByOwnClass(row: unknown, asked: EntityMetadata): void {
-  if (typeof row !== 'object' || row === null) {
-    return;
-  }
-  const values = row as Record<string, unknown>;
+function nameByOwnClass(values: Record<string, unknown>, asked: EntityMetadata): void {
   const type = values[asked.root.discriminatorColumn as string];
   const own = asked.polymorphs!.find(each => String(each.discriminatorValue) === type);
   const kept = asked.props.filter(prop => prop.hydrate === false && prop.name in values);

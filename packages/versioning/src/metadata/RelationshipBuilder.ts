@@ -2,27 +2,19 @@ import {
   type EntityMetadata,
   ReferenceKind,
   type EntityProperty,
-  type FilterQuery,
   type MetadataStorage,
   type Platform,
 } from '@mikro-orm/core';
-import { TemporalSql, type Target } from './TemporalSql.ts';
 import { VersioningError } from '../errors.ts';
-import { joinPivotBySql } from '../internals/asOfPivots.ts';
 import type { LinkHistory } from '../model/VersioningModel.ts';
 import type { DeriveContext } from './DeriveContext.ts';
-import { add, resolvedEntity, type DerivedVersion } from './deriveVersion.ts';
+import { add, type DerivedVersion } from './deriveVersion.ts';
 import { isJoined } from './hierarchy.ts';
 import { isBelow, rowsWith } from './joinedTables.ts';
-import {
-  copyProperty,
-  isToMany,
-  isToOne,
-  qualified,
-  scalarProperty,
-  toOneProperty,
-  type FormulaColumns,
-} from './properties.ts';
+import { TemporalSql, referringColumns, type Target } from './TemporalSql.ts';
+import { addPolymorphicToMany, addToMany } from './toManyRelations.ts';
+import { addPolymorphicKey, addPolymorphicToOne, asOfToOne } from './toOneRelations.ts';
+import { copyProperty, isPolymorphicToMany, isPolymorphicToOne, isToMany, isToOne, qualified } from './properties.ts';
 
 /**
  * Turns each relation of an entity into a relation of its version, as of the version's transaction `T`:
@@ -82,6 +74,10 @@ export class RelationshipBuilder {
     if (prop.persist === false || prop.formula) {
       return;
     }
+    if (isPolymorphicToOne(prop)) {
+      this.#addPolymorphicToOne(derived, prop);
+      return;
+    }
     const { version, properties } = derived;
     const name = this.#nameOf(derived, prop);
     const { versions } = this.#targetOf(prop);
@@ -96,9 +92,30 @@ export class RelationshipBuilder {
       return;
     }
     add(version, { ...copy, mapToPk: true, hidden: true, ref: false } as EntityProperty);
-    const on = prop.fieldNames.map((column, i) => [prop.referencedColumnNames[i]!, column] as const);
+    const on = { pairs: prop.fieldNames.map((column, i) => [prop.referencedColumnNames[i]!, column] as const) };
     const formula = this.#sql.keyOf(qualified(versions.version, this.#platform), this.#versionId, on, true);
     add(version, asOfToOne(name, versions.version, prop.fieldNames[0]!, formula, prop));
+  }
+
+  #addPolymorphicToOne(derived: DerivedVersion, prop: EntityProperty): void {
+    const { version, properties } = derived;
+    const name = this.#nameOf(derived, prop);
+    const parts = addPolymorphicKey(version, prop, name, this.#context);
+    properties.push({ live: prop.name, name, value: name, parts });
+    if (version.root === version) {
+      version.indexes.push({ properties: [...parts, 'endTransactionId'] });
+    }
+    const targets = this.#targetsOf(derived, prop);
+    const [type, ...columns] = prop.fieldNames as [string, ...string[]];
+    const formulas = Object.entries(prop.discriminatorMap!).map(([value, target]) => {
+      const live = this.#storage.get(target as never) as EntityMetadata;
+      const pairs = keyColumns(live).map((column, i) => [column, columns[i]!] as const);
+      const versions = this.#versionsOf(live)?.version;
+      const rows = qualified(versions ?? live, this.#platform);
+      const key = versions ? this.#versionId : keyColumns(live)[0]!;
+      return [value, this.#sql.keyOf(rows, key, { pairs }, versions !== undefined)] as const;
+    });
+    addPolymorphicToOne(version, prop, name, targets, this.#sql.byType(type, formulas), this.#context);
   }
 
   #addInverseToOne(derived: DerivedVersion, prop: EntityProperty): void {
@@ -106,7 +123,7 @@ export class RelationshipBuilder {
     const name = this.#nameOf(derived, prop);
     const { live, versions } = this.#targetOf(prop);
     const foreignKey = (versions?.shape ?? live.properties)[prop.mappedBy as never] as EntityProperty;
-    const on = foreignKey.fieldNames.map((column, i) => [column, foreignKey.referencedColumnNames[i]!] as const);
+    const on = referringColumns(foreignKey, derived.meta);
     if (!versions && live.compositePK) {
       throw VersioningError.unsupported(
         `${derived.meta.className}.${prop.name}`,
@@ -122,58 +139,19 @@ export class RelationshipBuilder {
 
   #addToMany(derived: DerivedVersion, prop: EntityProperty): void {
     const name = this.#nameOf(derived, prop);
-    const target = this.#targetOf(prop);
-    const sql =
-      prop.kind === ReferenceKind.ONE_TO_MANY ? this.#childrenSql(derived, prop) : this.#linkedSql(derived, prop);
-    if (!sql) {
+    if (isPolymorphicToMany(prop)) {
+      const sql = this.#polymorphicLinkedSql(derived, prop);
+      if (sql) {
+        addPolymorphicToMany(derived, { name, live: prop, sql }, this.#targetsOf(derived, prop), this.#storage);
+      }
       return;
     }
-    const item = target.versions?.version ?? target.live;
-    const pivot = this.#virtualPivot(derived, name, item, sql, prop.fixedOrder === true);
-    const itemKeys = item.getPrimaryProps().flatMap(key => key.fieldNames);
-    const common = {
-      kind: ReferenceKind.MANY_TO_MANY,
-      persist: false,
-      cascade: [],
-      nullable: true,
-      pivotEntity: pivot.class,
-      pivotTable: pivot.tableName,
-      columnTypes: [],
-      runtimeType: 'unknown',
-      fixedOrder: prop.fixedOrder,
-      ...(prop.fixedOrder ? { fixedOrderColumn: 'position' } : {}),
-    };
-    const inverse = `${derived.version.className}_${name}__inverse`;
-    add(derived.version, {
-      ...common,
-      ...targetOf(item),
-      name,
-      owner: true,
-      inversedBy: inverse,
-      joinColumns: ['owner_id'],
-      inverseJoinColumns: itemKeys.map((_, i) => `item_${i}`),
-      referencedColumnNames: [this.#versionId],
-      fieldNames: [name],
-      ...(prop.orderBy ? { orderBy: prop.orderBy } : {}),
-      ...(prop.where ? { where: prop.where } : {}),
-      ...(prop.hidden ? { hidden: true } : {}),
-      ...(prop.inherited ? { inherited: true } : {}),
-    } as unknown as EntityProperty);
-    // like the inverse side that MikroORM makes up for a unidirectional relation: never hydrated, for its own queries
-    add(item, {
-      ...common,
-      ...targetOf(derived.version),
-      name: inverse,
-      owner: false,
-      hydrate: false,
-      hidden: true,
-      mappedBy: name,
-      joinColumns: itemKeys.map((_, i) => `item_${i}`),
-      inverseJoinColumns: ['owner_id'],
-      referencedColumnNames: itemKeys,
-      fieldNames: [inverse],
-    } as unknown as EntityProperty);
-    item.sync();
+    const { live, versions } = this.#targetOf(prop);
+    const sql =
+      prop.kind === ReferenceKind.ONE_TO_MANY ? this.#childrenSql(derived, prop) : this.#linkedSql(derived, prop);
+    if (sql) {
+      addToMany(derived, { name, live: prop, sql }, versions?.version ?? live, this.#storage);
+    }
   }
 
   /** Nothing where the children have versions, but not of this foreign key. */
@@ -182,7 +160,7 @@ export class RelationshipBuilder {
     const foreignKey = (target.versions?.shape ?? target.live.properties)[prop.mappedBy as never] as EntityProperty;
     return target.versions?.options.exclude?.includes(foreignKey.name)
       ? undefined
-      : this.#sql.children(derived, target, foreignKey);
+      : this.#sql.children(derived, target, foreignKey, referringColumns(foreignKey, derived.meta));
   }
 
   /** Nothing where the links have no history. */
@@ -191,11 +169,29 @@ export class RelationshipBuilder {
     const [owner, owning] = prop.owner
       ? [derived.meta, prop]
       : [target.live, target.live.properties[prop.mappedBy as never] as EntityProperty];
-    const selects = this.#linksOf(owner, owning).map(link => {
-      const order = prop.fixedOrder && link.pivot.properties[prop.fixedOrderColumn as never]?.['fieldNames'][0];
-      return this.#sql.linked(derived, target, link, prop.owner ? 'owner' : 'target', order || undefined);
-    });
+    const end = prop.owner ? 'owner' : 'target';
+    const selects = this.#linksOf(owner, owning)
+      // which class the relation is of, where an end of the links is polymorphic
+      .filter(link => (link.ownerType ?? link.targetType) === prop.discriminatorValue)
+      .map(link => this.#sql.linked(derived, target, link, end, this.#position(link, prop)));
     return selects.length === 0 ? undefined : selects.join(' union all ');
+  }
+
+  #polymorphicLinkedSql(derived: DerivedVersion, prop: EntityProperty): string | undefined {
+    const targets = this.#targetsOf(derived, prop);
+    const selects = this.#linksOf(derived.meta, prop).map(link => {
+      const target = { live: link.target, versions: this.#versionsOf(link.target) };
+      const type = this.#sql.literal(link.targetType!);
+      const cast = `cast(${type} as ${this.#platform.getVarcharTypeDeclarationSQL({ length: 255 })}) as item_type`;
+      return this.#sql.linked(derived, target, link, 'owner', [cast, ...this.#position(link, prop)]);
+    });
+    return selects.length === 0 || Object.keys(targets).length === 0 ? undefined : selects.join(' union all ');
+  }
+
+  #position({ pivot }: LinkHistory, { fixedOrder, fixedOrderColumn }: EntityProperty): string[] {
+    const order = fixedOrder && (pivot.properties[fixedOrderColumn as never] as EntityProperty | undefined);
+    const quote = (identifier: string) => this.#platform.quoteIdentifier(identifier);
+    return order ? [`l.${quote(order.fieldNames[0]!)} as ${quote('position')}`] : [];
   }
 
   /** The links of a relation; in a joined hierarchy each class may have a pivot of its own for what it inherits. */
@@ -207,44 +203,39 @@ export class RelationshipBuilder {
     );
   }
 
-  /** A pivot entity without a table: MikroORM reads it from its expression. */
-  #virtualPivot(
-    derived: DerivedVersion,
-    name: string,
-    item: EntityMetadata,
-    sql: string,
-    ordered: boolean,
-  ): EntityMetadata {
-    const className = `${derived.version.className}_${name}`;
-    const pivotClass = { [className]: class {} }[className]!;
-    const pivot: EntityMetadata = resolvedEntity(pivotClass, {
-      tableName: `${derived.version.tableName}_${name}_as_of`,
-      compositePK: true,
-      simplePK: false,
-      pivotTable: true,
-      primaryKeys: ['owner', 'item'],
-      expression: virtualExpression(() => pivot, sql) as never,
-    });
-    const key = { primary: true, nullable: false } as const;
-    add(pivot, toOneProperty('owner', derived.version, ['owner_id'], key));
-    const itemColumns = item
-      .getPrimaryProps()
-      .flatMap(each => each.fieldNames)
-      .map((_, i) => `item_${i}`);
-    add(pivot, toOneProperty('item', item, itemColumns, key));
-    if (ordered) {
-      add(pivot, scalarProperty('position', 'position', 'integer'));
-    }
-    pivot.sync();
-    this.#storage.set(pivot.class, pivot);
-    joinPivotBySql(pivot, () => sql);
-    return pivot;
-  }
-
   /** The target by its metadata in this storage, of which a property may hold a copy; its versions by its very class, where it is one of a hierarchy. */
   #targetOf(prop: EntityProperty): Target {
     const live = this.#storage.get(prop.targetMeta!.class) as EntityMetadata;
-    return { live, versions: this.#versions.get(live.class) ?? this.#versions.get(live.root.class) };
+    return { live, versions: this.#versionsOf(live) };
+  }
+
+  #versionsOf(live: EntityMetadata): DerivedVersion | undefined {
+    return this.#versions.get(live.class) ?? this.#versions.get(live.root.class);
+  }
+
+  /**
+   * The targets of a polymorphic relation by their discriminator values: versions, or live rows. Throws a
+   * `VersioningError` where keys of both don't fit into one column.
+   */
+  #targetsOf(derived: DerivedVersion, prop: EntityProperty): Record<string, EntityMetadata> {
+    const lives = Object.entries(prop.discriminatorMap!).map(
+      ([value, target]) => [value, this.#storage.get(target as never) as EntityMetadata] as const,
+    );
+    const unversioned = lives.filter(([, live]) => !this.#versionsOf(live));
+    const isMixed = unversioned.length < lives.length;
+    const misfit = unversioned.find(
+      ([, live]) => live.compositePK || (isMixed && !isNumeric(live.getPrimaryProp())),
+    )?.[1];
+    if (misfit) {
+      throw VersioningError.unsupported(
+        `${derived.meta.className}.${prop.name}`,
+        misfit.compositePK
+          ? `is a polymorphic relation to ${misfit.className}, which has a composite key and is not versioned`
+          : `leads to versions of some classes and to live rows of ${misfit.className}, whose key is not a number as a version's is`,
+        `Mark ${misfit.className} as versioned too, or exclude the relation.`,
+      );
+    }
+    return Object.fromEntries(lives.map(([value, live]) => [value, this.#versionsOf(live)?.version ?? live]));
   }
 
   get #versionId(): string {
@@ -252,50 +243,15 @@ export class RelationshipBuilder {
   }
 }
 
-/** A to-one relation by formula, which yields the target's key. */
-function asOfToOne(
-  name: string,
-  target: EntityMetadata,
-  column: string,
-  formula: (columns: FormulaColumns) => string,
-  { ref, inherited }: Pick<EntityProperty, 'ref' | 'inherited'>,
-): EntityProperty {
-  return toOneProperty(name, target, [`${column}__as_of`], {
-    persist: false,
-    formula,
-    ...(ref ? { ref } : {}),
-    ...(inherited ? { inherited } : {}),
-  } as never);
-}
-
-function targetOf(meta: EntityMetadata): object {
-  return {
-    type: meta.className,
-    target: meta.class,
-    entity: () => meta.class,
-    targetMeta: meta,
-    referencedPKs: meta.primaryKeys,
-  };
-}
-
 /** Property of a version that holds the key of a relation to a versioned target. */
 function keyName(name: string): string {
   return `${name}__key`;
 }
 
-/** The pivot's rows with a joined `item` where MikroORM populates, and the bare SQL where it asks for a FROM clause. */
-function virtualExpression(pivot: () => EntityMetadata, sql: string): unknown {
-  interface QueryDriver {
-    createQueryBuilderFromOptions(
-      meta: EntityMetadata,
-      where: FilterQuery<unknown>,
-      options: object,
-    ): Promise<{ execute(method: 'all'): Promise<unknown> }>;
-  }
-  return (em: { getDriver(): unknown }, where: FilterQuery<unknown>, options?: { populate?: unknown }) =>
-    options?.populate
-      ? (em.getDriver() as QueryDriver)
-          .createQueryBuilderFromOptions(pivot(), where, options)
-          .then(builder => builder.execute('all'))
-      : sql;
+function keyColumns(meta: EntityMetadata): string[] {
+  return meta.getPrimaryProps().flatMap(prop => prop.fieldNames);
+}
+
+function isNumeric(key: EntityProperty): boolean {
+  return /^(integer|int|smallint|bigint|serial|bigserial|smallserial)\b/i.test(key.columnTypes[0]!);
 }

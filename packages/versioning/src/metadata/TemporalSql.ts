@@ -1,18 +1,27 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
 import { Operation } from '../model/Operation.ts';
+import type { Column } from '../model/HistoryTable.ts';
 import type { LinkHistory } from '../model/VersioningModel.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import type { DerivedVersion } from './deriveVersion.ts';
 import { rowsWith } from './joinedTables.ts';
-import { aliasOf, qualified, type FormulaColumns } from './properties.ts';
+import { aliasOf, discriminatorValueOf, isPolymorphicToOne, qualified, type FormulaColumns } from './properties.ts';
 
-/** Columns of a joined row, each with the column of the row it is joined to that it equals. */
-export type JoinColumns = readonly (readonly [column: string, equals: string])[];
+/** How a row is joined: pairs of its columns and those of the row that it is joined to. */
+export interface JoinColumns {
+  readonly pairs: readonly (readonly [column: string, equals: string])[];
+  /** Columns of the joined row that have a value: which class a polymorphic foreign key is of. */
+  readonly values?: readonly (readonly [column: string, value: string])[];
+}
 
 /** What stands at the other end of a relation: the versions of the target, or its live rows where it has none. */
 export interface Target {
   readonly live: EntityMetadata;
   readonly versions: DerivedVersion | undefined;
+}
+
+interface LinkEnd extends Required<Pick<JoinColumns, 'values'>> {
+  readonly columns: readonly Column[];
 }
 
 /** The SQL by which relations of a version are resolved as of its transaction. */
@@ -31,7 +40,10 @@ export class TemporalSql {
     const { columns: names } = this.#context.options;
     return columns => {
       const of = (column: string) => this.#quote(`${aliasOf(columns, names)}.${column}`);
-      const conditions = on.map(([column, equals]) => `__r.${this.#quote(column)} = ${of(equals)}`);
+      const conditions = [
+        ...on.pairs.map(([column, equals]) => `__r.${this.#quote(column)} = ${of(equals)}`),
+        ...this.#valued('__r', on),
+      ];
       if (isHistorical) {
         conditions.push(this.#holds('__r', of(names.transactionId)));
       }
@@ -41,11 +53,12 @@ export class TemporalSql {
   }
 
   /** `select owner_id, item_0, …` of a one-to-many at each version's transaction. */
-  children(owner: DerivedVersion, { live, versions }: Target, foreignKey: EntityProperty): string {
+  children(owner: DerivedVersion, { live, versions }: Target, foreignKey: EntityProperty, on: JoinColumns): string {
     const { platform } = this.#context;
-    const conditions = foreignKey.fieldNames.map(
-      (column, i) => `i.${this.#quote(column)} = o.${this.#quote(foreignKey.referencedColumnNames[i]!)}`,
-    );
+    const conditions = [
+      ...on.pairs.map(([column, equals]) => `i.${this.#quote(column)} = o.${this.#quote(equals)}`),
+      ...this.#valued('i', on),
+    ];
     const rows = versions ? qualified(versions.version, platform) : rowsWith(live, foreignKey.name, platform);
     return this.#pairs(owner, { live, versions }, [], `join ${rows} i on ${conditions.join(' and ')}`);
   }
@@ -56,22 +69,27 @@ export class TemporalSql {
     { live, versions }: Target,
     link: LinkHistory,
     end: 'owner' | 'target',
-    order: string | undefined,
+    more: readonly string[],
   ): string {
-    const { ends, history } = link.table;
+    const { history } = link.table;
     const { transactionId, endTransactionId } = this.#context.options.columns;
-    const [own, theirs] = end === 'owner' ? [ends!.owner, ends!.target] : [ends!.target, ends!.owner];
+    const own = linkEnd(link, end);
+    const theirs = linkEnd(link, end === 'owner' ? 'target' : 'owner');
     const at = `o.${this.#quote(transactionId)}`;
     const spans = [
-      ...keyColumns(owner.meta).map((column, i) => `l.${this.#quote(own[i]!.name)} = o.${this.#quote(column)}`),
+      ...keyColumns(owner.meta).map((column, i) => `l.${this.#quote(own.columns[i]!.name)} = o.${this.#quote(column)}`),
+      ...this.#valued('l', own),
+      ...this.#valued('l', theirs),
       `l.${this.#quote(transactionId)} <= ${at}`,
       `l.${this.#quote(endTransactionId)} > ${at}`,
     ];
-    const items = keyColumns(live).map((column, i) => `i.${this.#quote(column)} = l.${this.#quote(theirs[i]!.name)}`);
+    const items = keyColumns(live).map(
+      (column, i) => `i.${this.#quote(column)} = l.${this.#quote(theirs.columns[i]!.name)}`,
+    );
     return this.#pairs(
       owner,
       { live, versions },
-      order === undefined ? [] : [`l.${this.#quote(order)} as ${this.#quote('position')}`],
+      more,
       `join ${history} l on ${spans.join(' and ')} ` +
         `join ${qualified(versions?.version ?? live, this.#context.platform)} i on ${items.join(' and ')}`,
     );
@@ -92,6 +110,25 @@ export class TemporalSql {
     return `select ${selected.join(', ')} from ${owner.table.history} o ${joins} where ${conditions.join(' and ')}`;
   }
 
+  /** The key by the class that the version's column `type` names, with a formula for each: `case type when 'post' then … end`. */
+  byType(
+    type: string,
+    formulas: readonly (readonly [value: string, formula: (columns: FormulaColumns) => string])[],
+  ): (columns: FormulaColumns) => string {
+    return columns => {
+      const of = this.#quote(`${aliasOf(columns, this.#context.options.columns)}.${type}`);
+      return `(case ${of} ${formulas.map(([value, formula]) => `when ${this.literal(value)} then ${formula(columns)}`).join(' ')} end)`;
+    };
+  }
+
+  #valued(alias: string, { values = [] }: Pick<JoinColumns, 'values'>): string[] {
+    return values.map(([column, value]) => `${alias}.${this.#quote(column)} = ${this.literal(value)}`);
+  }
+
+  literal(value: string): string {
+    return `'${value.replaceAll("'", "''")}'`;
+  }
+
   /** Whether the version `alias` holds, not deleted, at the transaction `at`. */
   #holds(alias: string, at: string): string {
     const { transactionId, endTransactionId, operationType } = this.#context.options.columns;
@@ -102,6 +139,28 @@ export class TemporalSql {
   #quote(identifier: string): string {
     return this.#context.platform.quoteIdentifier(identifier);
   }
+}
+
+/** The key's columns of one end of a link, and the value of the one that says which class a polymorphic end is of. */
+function linkEnd(link: LinkHistory, end: 'owner' | 'target'): LinkEnd {
+  const columns = link.table.ends![end];
+  const type = link[`${end}Type`];
+  return type === undefined
+    ? { columns, values: [] }
+    : { columns: columns.slice(1), values: [[columns[0]!.name, type]] };
+}
+
+/** How rows refer to those of `owner` by a foreign key. */
+export function referringColumns(foreignKey: EntityProperty, owner: EntityMetadata): JoinColumns {
+  if (!isPolymorphicToOne(foreignKey)) {
+    return { pairs: foreignKey.fieldNames.map((column, i) => [column, foreignKey.referencedColumnNames[i]!] as const) };
+  }
+  const [type, ...columns] = foreignKey.fieldNames as [string, ...string[]];
+  const key = keyColumns(owner);
+  return {
+    pairs: columns.map((column, i) => [column, key[i]!] as const),
+    values: [[type, discriminatorValueOf(foreignKey, owner.class)!]],
+  };
 }
 
 function keyColumns(meta: EntityMetadata): string[] {

@@ -50,14 +50,6 @@ export function refuseUnsupported(live: EntityMetadata, version: string, platfor
       );
     }
   }
-  const polymorphic = live.relations.find(prop => prop.polymorphic);
-  if (polymorphic) {
-    throw VersioningError.unsupported(
-      `${live.className}.${polymorphic.name}`,
-      'is a polymorphic relation, which is not supported yet',
-      `Exclude it: @Versioned({ exclude: ['${polymorphic.name}'] }).`,
-    );
-  }
 }
 
 /** Throws a `VersioningError` for options that name what does not exist, and for names that a version needs itself. */

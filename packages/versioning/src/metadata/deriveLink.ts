@@ -1,11 +1,29 @@
 import { ReferenceKind, type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
+import { VersioningError } from '../errors.ts';
 import type { Column, HistoryTable } from '../model/HistoryTable.ts';
 import type { LinkHistory } from '../model/VersioningModel.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import { add, addSpan, historyEntity, type DerivedVersion } from './deriveVersion.ts';
 import { isJoined } from './hierarchy.ts';
 import { depthOf } from './joinedTables.ts';
-import { columnsOf, copyProperty, hasColumns, qualified, toOneProperty } from './properties.ts';
+import {
+  columnsOf,
+  copyProperty,
+  hasColumns,
+  isPolymorphicToMany,
+  qualified,
+  scalarProperty,
+  toOneProperty,
+} from './properties.ts';
+
+/** A relation between two classes, one of those that a polymorphic many-to-many has. */
+interface Pair {
+  readonly owner: EntityMetadata;
+  readonly property: EntityProperty;
+  readonly target: EntityMetadata;
+  readonly ownerType?: string;
+  readonly targetType?: string;
+}
 
 /**
  * The link histories of all many-to-many relations with a versioned end. A relation that one of its versioned ends
@@ -16,31 +34,51 @@ export function deriveLinks(
   versions: ReadonlyMap<object, DerivedVersion>,
   context: DeriveContext,
 ): LinkHistory[] {
-  const pivots = new Set<unknown>();
-  const byDepth = [...storage].toSorted((a, b) => depthOf(a) - depthOf(b));
-  return byDepth.flatMap(owner =>
-    (owner.root === owner || isJoined(owner)) && !owner.embeddable
-      ? owner.relations
-          .filter(prop => prop.kind === ReferenceKind.MANY_TO_MANY && prop.owner && prop.persist !== false)
-          .filter(prop => hasHistory(owner, prop, versions))
-          // in a joined hierarchy a class may share its parent's pivot, or have one of its own
-          .filter(({ pivotEntity }) => !pivots.has(pivotEntity) && pivots.add(pivotEntity))
-          .map(prop => deriveLink(owner, prop, storage, context))
-      : [],
-  );
+  const links = new Map<string, LinkHistory>();
+  for (const pair of pairsOf(storage).filter(each => hasHistory(each, versions))) {
+    const { property, ownerType, targetType } = pair;
+    const pivot = storage.get(property.pivotEntity as never) as EntityMetadata;
+    // in a joined hierarchy a class may share its parent's pivot, or have one of its own
+    const id = JSON.stringify([pivot.schema, pivot.tableName, ownerType, targetType]);
+    const shared = [...links.values()].find(each => each.pivot === pivot);
+    if (!links.has(id)) {
+      links.set(id, shared ? sharePivot(shared, pair, context) : deriveLink(pair, pivot, context));
+    }
+  }
+  return [...links.values()];
 }
 
-function hasHistory(
-  owner: EntityMetadata,
-  prop: EntityProperty,
-  versions: ReadonlyMap<object, DerivedVersion>,
-): boolean {
+function pairsOf(storage: MetadataStorage): Pair[] {
+  return [...storage]
+    .toSorted((a, b) => depthOf(a) - depthOf(b))
+    .filter(owner => (owner.root === owner || isJoined(owner)) && !owner.embeddable)
+    .flatMap(owner =>
+      owner.relations
+        .filter(property => property.kind === ReferenceKind.MANY_TO_MANY && property.owner)
+        .filter(property => property.persist !== false)
+        .flatMap((property): Pair[] => {
+          if (isPolymorphicToMany(property)) {
+            return Object.entries(property.discriminatorMap!).map(([targetType, target]) => ({
+              owner,
+              property,
+              target: storage.get(target as never) as EntityMetadata,
+              targetType,
+            }));
+          }
+          const target = storage.get(property.targetMeta!.class) as EntityMetadata;
+          const ownerType = property.polymorphic ? property.discriminatorValue : undefined;
+          return [{ owner, property, target, ...(ownerType === undefined ? {} : { ownerType }) }];
+        }),
+    );
+}
+
+function hasHistory({ owner, property, target }: Pair, versions: ReadonlyMap<object, DerivedVersion>): boolean {
   const ends = [
-    { version: versions.get(owner.class), names: [prop.name] },
+    { version: versions.get(owner.class), names: [property.name] },
     {
-      version: versions.get(prop.targetMeta!.root.class),
-      names: prop
-        .targetMeta!.relations.filter(inverse => inverse.mappedBy === prop.name && inverse.targetMeta === owner)
+      version: versions.get(target.root.class),
+      names: target.relations
+        .filter(inverse => inverse.mappedBy === property.name && inverse.targetMeta?.class === owner.class)
         .map(inverse => inverse.name),
     },
   ];
@@ -48,48 +86,68 @@ function hasHistory(
   return !excluded && ends.some(({ version }) => version !== undefined);
 }
 
-function deriveLink(
-  owner: EntityMetadata,
-  property: EntityProperty,
-  storage: MetadataStorage,
-  context: DeriveContext,
-): LinkHistory {
+/** A history that another pair of classes has already. */
+function sharePivot(shared: LinkHistory, pair: Pair, context: DeriveContext): LinkHistory {
+  const { owner, target } = endColumns(shared.pivot, pair, context);
+  const name = (columns: readonly Column[]) => columns.map(column => column.name).join(', ');
+  if (name(owner) !== name(shared.table.ends!.owner) || name(target) !== name(shared.table.ends!.target)) {
+    throw VersioningError.unsupported(
+      `${pair.owner.className}.${pair.property.name}`,
+      `shares the pivot table ${shared.pivot.tableName} with ${shared.owner.className}.${shared.property.name}, under other columns`,
+      'Give it a pivot table of its own, or exclude it.',
+    );
+  }
+  return { ...pair, table: shared.table, pivot: shared.pivot, version: shared.version };
+}
+
+function deriveLink(pair: Pair, pivot: EntityMetadata, context: DeriveContext): LinkHistory {
+  const { owner, property, target } = pair;
   const { platform, options } = context;
-  const pivot = storage.get(property.pivotEntity as never) as EntityMetadata;
-  const target = storage.get(property.targetMeta!.class) as EntityMetadata;
-  const name = `${owner.className}.${property.name}`;
+  const isPolymorphic = (pair.ownerType ?? pair.targetType) !== undefined;
   const version = historyEntity(linkClass(owner, property), pivot.tableName + options.tableSuffix, pivot.schema);
   addSpan(version, context);
-  const ownerColumns = pivotColumns(pivot, property.joinColumns, context);
-  const targetColumns = pivotColumns(pivot, property.inverseJoinColumns, context);
-  for (const [end, meta, columns] of [
-    ['owner', owner, ownerColumns],
-    ['target', target, targetColumns],
+  const ends = endColumns(pivot, pair, context);
+  for (const [end, meta, type] of [
+    ['owner', owner, pair.ownerType],
+    ['target', target, pair.targetType],
   ] as const) {
+    const columns = type === undefined ? ends[end] : ends[end].slice(1);
+    if (type !== undefined) {
+      const { name, type: columnType } = ends[end][0]!;
+      add(version, scalarProperty(`${end}Type`, name, columnType, { type: 'string', runtimeType: 'string' }));
+    }
     const names = columns.map(column => column.name);
-    add(
-      version,
-      toOneProperty(end, meta, names, {
-        mapToPk: true,
-        nullable: false,
-        columnTypes: columns.map(column => column.type),
-      }),
-    );
-    version.indexes.push({
-      properties: end === 'owner' ? ['owner', 'target', 'endTransactionId'] : ['target', 'endTransactionId'],
-    });
+    const columnTypes = columns.map(column => column.type);
+    add(version, toOneProperty(end, meta, names, { mapToPk: true, nullable: false, columnTypes }));
   }
-  const { own, state } = addExtraColumns(pivot, property, version, context);
+  const ownerKey = pair.ownerType === undefined ? ['owner'] : ['ownerType', 'owner'];
+  const targetKey = pair.targetType === undefined ? ['target'] : ['targetType', 'target'];
+  version.indexes.push({ properties: [...ownerKey, ...targetKey, 'endTransactionId'] });
+  version.indexes.push({ properties: [...targetKey, 'endTransactionId'] });
+  const { own, state } = addExtraColumns(pivot, ends, version, context);
   const table: HistoryTable = {
-    name,
+    // one that several relations share has the name of its pivot
+    name: isPolymorphic ? pivot.className : `${owner.className}.${property.name}`,
     kind: 'link',
     live: qualified(pivot, platform),
     history: qualified(version, platform),
-    key: [...ownerColumns, ...targetColumns, ...own],
-    ends: { owner: ownerColumns, target: targetColumns },
+    key: [...ends.owner, ...ends.target, ...own],
+    ends,
     state,
   };
-  return { table, property, owner, target, pivot, version };
+  return { ...pair, table, pivot, version };
+}
+
+/** The pivot's columns of each end; of a polymorphic one, first that which says the class. */
+function endColumns(
+  pivot: EntityMetadata,
+  { property, ownerType, targetType }: Pair,
+  context: DeriveContext,
+): { owner: Column[]; target: Column[] } {
+  const type = property.discriminatorColumn as string;
+  const of = (columns: readonly string[], value: string | undefined) =>
+    pivotColumns(pivot, value === undefined ? columns : [type, ...columns], context);
+  return { owner: of(property.joinColumns, ownerType), target: of(property.inverseJoinColumns, targetType) };
 }
 
 function pivotColumns(pivot: EntityMetadata, names: readonly string[], context: DeriveContext): Column[] {
@@ -100,12 +158,12 @@ function pivotColumns(pivot: EntityMetadata, names: readonly string[], context: 
 /** The order column and the columns that the user gave the pivot entity. */
 function addExtraColumns(
   pivot: EntityMetadata,
-  property: EntityProperty,
+  ends: { readonly owner: readonly Column[]; readonly target: readonly Column[] },
   version: EntityMetadata,
   context: DeriveContext,
 ): { own: Column[]; state: Column[] } {
-  const ends = new Set([...property.joinColumns, ...property.inverseJoinColumns]);
-  const extra = pivot.props.filter(prop => hasColumns(prop) && !prop.fieldNames.every(column => ends.has(column)));
+  const keys = new Set([...ends.owner, ...ends.target].map(column => column.name));
+  const extra = pivot.props.filter(prop => hasColumns(prop) && !prop.fieldNames.every(column => keys.has(column)));
   const own: Column[] = [];
   const state: Column[] = [];
   for (const prop of extra) {

@@ -18,7 +18,7 @@ import { add, deriveVersion, type DerivedVersion } from './deriveVersion.ts';
 import type { Dialect } from './dialect.ts';
 import { flattenHierarchy, isJoined, type Hierarchy } from './hierarchy.ts';
 import { findMarked } from './marks.ts';
-import { aliasOf, qualified, toOneProperty, type FormulaColumns } from './properties.ts';
+import { aliasOf, isPolymorphicToMany, qualified, toOneProperty, type FormulaColumns } from './properties.ts';
 import { RelationshipBuilder } from './RelationshipBuilder.ts';
 import { noteVersioned, versionInfos, type VersionInfo } from './versionClass.ts';
 
@@ -48,8 +48,9 @@ export function deriveModel(
     builder.build(each);
   }
   roots.forEach(addKeyIndex);
-  refuseSharedTables(storage, [...roots.map(each => each.version), ...links.map(link => link.version)]);
-  for (const version of [...derived.map(each => each.version), ...links.map(link => link.version)]) {
+  const linkVersions = [...new Set(links.map(link => link.version))];
+  refuseSharedTables(storage, [...roots.map(each => each.version), ...linkVersions]);
+  for (const version of [...derived.map(each => each.version), ...linkVersions]) {
     finish(version, storage);
   }
   for (const each of derived) {
@@ -72,7 +73,7 @@ export function deriveModel(
     historyClasses: new Set<object>([
       transaction.class,
       ...derived.map(each => each.version.class),
-      ...links.map(link => link.version.class),
+      ...linkVersions.map(version => version.class),
     ]),
   };
 }
@@ -116,7 +117,11 @@ function versionInfo(derived: DerivedVersion, links: readonly LinkHistory[]): Ve
   const order = Object.values(derived.shape).map(prop => prop.name);
   const properties = derived.properties.toSorted((a, b) => order.indexOf(a.live) - order.indexOf(b.live));
   const versionedLinks = Object.values(derived.shape).flatMap(prop => {
-    const link = links.find(each => each.property.pivotEntity === prop.pivotEntity);
+    const link = links.find(
+      each =>
+        each.property.pivotEntity === prop.pivotEntity &&
+        (isPolymorphicToMany(prop) || (each.ownerType ?? each.targetType) === prop.discriminatorValue),
+    );
     const name = options.rename?.[prop.name] ?? prop.name;
     return link &&
       prop.kind === ReferenceKind.MANY_TO_MANY &&

@@ -28,6 +28,29 @@ export function isToMany(prop: EntityProperty): boolean {
   return prop.kind === ReferenceKind.ONE_TO_MANY || prop.kind === ReferenceKind.MANY_TO_MANY;
 }
 
+/** A relation whose first column says which class the others are the key of. */
+export function isPolymorphicToOne(prop: EntityProperty): boolean {
+  return isToOne(prop) && prop.polymorphic === true;
+}
+
+/** A many-to-many with targets of several classes. */
+export function isPolymorphicToMany(prop: EntityProperty): boolean {
+  return (
+    prop.kind === ReferenceKind.MANY_TO_MANY && prop.polymorphic === true && (prop.polymorphTargets?.length ?? 0) > 1
+  );
+}
+
+/** What a polymorphic relation calls a class, or the nearest one above it that it knows. */
+export function discriminatorValueOf(prop: EntityProperty, target: object): string | undefined {
+  for (let at: unknown = target; typeof at === 'function'; at = Object.getPrototypeOf(at)) {
+    const found = Object.entries(prop.discriminatorMap ?? {}).find(([, each]) => (each as unknown) === at);
+    if (found) {
+      return found[0];
+    }
+  }
+  return undefined;
+}
+
 /** Columns of a property with the types they have in a history table. */
 export function columnsOf(prop: EntityProperty, platform: Platform): Column[] {
   const types = historyColumnTypes(prop, platform);

@@ -70,4 +70,6 @@ export interface VersionedProperty {
   readonly name: string;
   /** Property of the version that holds the value for a changeset: the key's property for a relation to a versioned target. */
   readonly value: string;
+  /** Of a polymorphic relation: the properties that hold its key, the one that says which class it is of first. */
+  readonly parts?: readonly string[];
 }

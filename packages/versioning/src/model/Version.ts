@@ -104,9 +104,12 @@ interface ItsVersions<V extends object> {
  *     name?: readonly [old: string | null, new: string | null]            { name: ['New article', 'Updated article'] }
  *     category?: readonly [old: number | null, new: number | null]       { category: [1, 2] }
  *     tags?: readonly [old: readonly number[] | null, new: …]            { tags: [[1, 2], [2]] }
+ *     subject?: readonly [old: readonly [string, number] | null, …]      { subject: [['post', 1], null] }, polymorphic
  */
 export type Changeset<T = Record<string, unknown>, Renamed = unknown> = {
-  readonly [K in keyof T as VersionKey<T, K, Renamed>]?: Change<ChangedValue<T[K]>>;
+  readonly [K in keyof T as VersionKey<T, K, Renamed>]?: Change<
+    true extends IsUnion<Extract<T[K], object>> ? ChangedUnion<T[K]> : ChangedValue<T[K]>
+  >;
 };
 
 type Change<V> = readonly [old: V | null, new: V | null];
@@ -184,7 +187,7 @@ interface CollectionOf<T> {
 type VersionIn<T> = { [K in keyof T]-?: T[K] extends ItsVersions<infer V> ? V : never }[keyof T];
 
 /** The version of a versioned target; any other target stays what it is. */
-type AsOf<T> = [VersionIn<T>] extends [never] ? T : VersionIn<T>;
+type AsOf<T> = T extends unknown ? ([VersionIn<T>] extends [never] ? T : VersionIn<T>) : never;
 
 /** Name on the version of a property of `T`; `never` where it has none. */
 type VersionKey<T, K extends keyof T, Renamed> = K extends keyof Renamed
@@ -220,7 +223,7 @@ type ChangedValue<V> = unknown extends V
       : V extends ScalarReference<infer S>
         ? NonNullable<S>
         : V extends CollectionOf<infer U>
-          ? readonly KeyOf<U>[]
+          ? readonly (true extends IsUnion<U> ? ClassAndKey<U> : KeyOf<U>)[]
           : V extends Reference<infer U>
             ? KeyOf<U>
             : V extends object
@@ -228,6 +231,31 @@ type ChangedValue<V> = unknown extends V
                 ? KeyOf<V>
                 : KeyOf<LazyTarget<V>>
               : V;
+
+/** A value of several classes of objects: the class and key where they are entities. */
+type ChangedUnion<V> = true extends IsUnion<Keyed<V>> ? ClassAndKey<Keyed<V>> : ChangedValue<V>;
+
+/** The targets of a polymorphic relation; an object with an `id` passes for one. */
+type Keyed<V> = V extends Scalar | readonly unknown[]
+  ? never
+  : V extends Reference<infer U>
+    ? U
+    : V extends object
+      ? unknown extends Primary<V>
+        ? never
+        : V
+      : never;
+
+type IsUnion<T, All = T> = T extends unknown ? ([All] extends [T] ? false : true) : never;
+
+/** The key of a polymorphic relation: the class as the database calls it, and the key. */
+type ClassAndKey<T> = T extends unknown
+  ? KeyOf<T> extends infer Key
+    ? Key extends readonly unknown[]
+      ? readonly [type: string, ...key: Key]
+      : readonly [type: string, key: Key]
+    : never
+  : never;
 
 /** Target of a `LazyRef`, `never` for anything else: its optional brand fits a type without properties as well. */
 type LazyTarget<V> = V extends LazyRef.Brand<infer U extends object> ? (object extends U ? never : U) : never;

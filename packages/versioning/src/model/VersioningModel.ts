@@ -10,13 +10,19 @@ export interface RowHistory {
   readonly version: EntityMetadata;
 }
 
-/** A many-to-many relation whose links have history. */
+/**
+ * A many-to-many relation whose links have history. A polymorphic one has an entry for each pair of classes, over the
+ * same table.
+ */
 export interface LinkHistory {
   readonly table: HistoryTable;
   /** Owning side of the relation. */
   readonly property: EntityProperty;
   readonly owner: EntityMetadata;
   readonly target: EntityMetadata;
+  /** What the pivot calls the class, where an end is polymorphic: the first of that end's columns. */
+  readonly ownerType?: string;
+  readonly targetType?: string;
   readonly pivot: EntityMetadata;
   readonly version: EntityMetadata;
 }

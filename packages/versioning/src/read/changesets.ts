@@ -8,9 +8,10 @@ import {
   primaryKeyOf,
 } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
-import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
+import { versionInfos, type VersionedProperty, type VersionInfo } from '../metadata/versionClass.ts';
 import type { Changeset } from '../model/Version.ts';
 import { Operation } from '../model/Operation.ts';
+import { linksOf, otherEnd } from './links.ts';
 import { keyAsOnEntity, rootProperty, shownValue } from './shownValue.ts';
 
 /** A version, as far as its accessors need to know it. */
@@ -37,9 +38,12 @@ export function changesetOf(version: AnyVersion): Changeset {
     return listNonNull(version, info, value => [null, value]);
   }
   const differing = differingProperties(previous, version, meta, em as EntityManager);
-  const changed = info.properties.filter(property => differing.has(property.value));
+  const changed = info.properties.filter(({ value, parts }) => (parts ?? [value]).some(part => differing.has(part)));
   return Object.fromEntries(
-    changed.map(({ name, value }) => [name, [shown(previous, value, meta), shown(version, value, meta)] as const]),
+    changed.map(property => [
+      property.name,
+      [shown(previous, property, meta), shown(version, property, meta)] as const,
+    ]),
   );
 }
 
@@ -49,26 +53,28 @@ export async function changesetWithLinksOf(version: AnyVersion): Promise<Changes
   const info = versionInfos.get(meta)!;
   const em = currentManagerOf(version)!;
   const changes: Record<string, Changeset[string]> = { ...changesetOf(version) };
-  const key = info.live.primaryKeys.map(name => {
-    const property = info.properties.find(each => each.live === name)!;
-    return shown(version, property.value, meta);
-  });
-  for (const { name, link, end } of info.links) {
-    const other = end === 'owner' ? 'target' : 'owner';
-    const tx = version.transaction.id;
+  const key = info.live.primaryKeys.map(name =>
+    shown(
+      version,
+      info.properties.find(each => each.live === name)!,
+      meta,
+    ),
+  );
+  const tx = version.transaction.id;
+  for (const linked of info.links) {
     const spans = (await em.fork({ keepTransactionContext: true }).find(
-      link.version.class,
+      linked.link.version.class,
       {
-        [end]: key.length === 1 ? key[0] : [key],
+        ...linksOf(linked, key.length === 1 ? key[0] : [key]),
         transaction: { $lte: tx },
         endTransactionId: { $gte: tx },
       } as never,
       { orderBy: { versionId: 'asc' } as never },
-    )) as { transaction: { id: number }; endTransactionId: number; owner: unknown; target: unknown }[];
-    const before = spans.filter(span => span.transaction.id < tx).map(span => span[other]);
-    const after = spans.filter(span => span.endTransactionId > tx).map(span => span[other]);
+    )) as (Record<string, unknown> & { transaction: { id: number }; endTransactionId: number })[];
+    const before = spans.filter(span => span.transaction.id < tx).map(span => otherEnd(linked, span));
+    const after = spans.filter(span => span.endTransactionId > tx).map(span => otherEnd(linked, span));
     if (spans.some(span => span.transaction.id === tx || span.endTransactionId === tx)) {
-      changes[name] = [before, after];
+      changes[linked.name] = [before, after];
     }
   }
   return changes;
@@ -84,10 +90,9 @@ export function requireLoaded(version: object, info: VersionInfo): void {
       `await loadHistory(version), or populate 'previous' along with the version`,
     );
   }
-  const missing = info.properties.find(
-    ({ value }) =>
-      !loadedProperties(version).has(value) && (version as unknown as Record<string, unknown>)[value] === undefined,
-  );
+  const isMissing = (property: string) =>
+    !loadedProperties(version).has(property) && (version as unknown as Record<string, unknown>)[property] === undefined;
+  const missing = info.properties.find(({ value, parts }) => (parts ?? [value]).some(isMissing));
   if (missing) {
     throw VersioningError.notLoaded(`${name}#${key}.${missing.name}`, `find the version without 'fields'`);
   }
@@ -99,7 +104,7 @@ function listNonNull(
   pair: (value: unknown) => readonly [unknown, unknown],
 ): Changeset {
   const meta = ownMetaOf(version);
-  const entries = info.properties.map(({ name, value }) => [name, shown(version, value, meta)] as const);
+  const entries = info.properties.map(property => [property.name, shown(version, property, meta)] as const);
   return Object.fromEntries(entries.filter(([, value]) => value !== null).map(([name, value]) => [name, pair(value)]));
 }
 
@@ -114,7 +119,11 @@ function differingProperties(a: AnyVersion, b: AnyVersion, meta: EntityMetadata,
   return new Set(Object.keys(diff).map(name => rootProperty(meta.properties[name as never]!, meta).name));
 }
 
-function shown(version: object, name: string, meta: EntityMetadata): unknown {
+function shown(version: object, { value: name, parts }: VersionedProperty, meta: EntityMetadata): unknown {
+  if (parts) {
+    const values = parts.map(part => (version as Record<string, unknown>)[part] ?? null);
+    return values.includes(null) ? null : values;
+  }
   const prop = meta.properties[name as never] as EntityProperty;
   const value = shownValue((version as Record<string, unknown>)[name], prop);
   // a relation's key comes as the database has it

@@ -7,11 +7,11 @@ import {
   type FromEntityType,
 } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
-import { loadedProperties, managerOf, primaryKeyOf, snapshotOf } from '../internals/entityState.ts';
+import { loadedProperties, managerOf, snapshotOf } from '../internals/entityState.ts';
 import { hasColumns } from '../metadata/properties.ts';
 import type { VersionInfo } from '../metadata/versionClass.ts';
 import type { Changeset } from '../model/Version.ts';
-import { rootProperty, shownValue } from './shownValue.ts';
+import { rootProperty, shownKey, shownValue } from './shownValue.ts';
 import { requireVersioned } from './versions.ts';
 
 /**
@@ -139,7 +139,7 @@ function changedCollections(entity: object, info: VersionInfo): Pairs {
     if (!collection?.isDirty()) {
       continue;
     }
-    const keys = (items: readonly object[]) => items.map(item => primaryKeyOf(item) ?? null);
+    const keys = (items: readonly object[]) => items.map(item => shownKey(item, collection.property));
     const snapshot = collection.getSnapshot();
     changes[live] = [snapshot ? keys(snapshot) : null, keys(collection.getItems(false))];
   }

@@ -7,7 +7,8 @@ import {
   type EntityProperty,
 } from '@mikro-orm/core';
 
-import { isEntity, primaryKeyOf } from '../internals/entityState.ts';
+import { isEntity, metaOf, primaryKeyOf } from '../internals/entityState.ts';
+import { discriminatorValueOf, isPolymorphicToMany, isPolymorphicToOne } from '../metadata/properties.ts';
 
 /**
  * A property's value as a changeset lists it: keys instead of entities, the inner value of a scalar reference, `null`
@@ -21,7 +22,16 @@ export function shownValue(value: unknown, prop: EntityProperty): unknown {
     return value.unwrap() ?? null;
   }
   const target = isToOne(prop) && !prop.mapToPk ? Reference.unwrapReference(value as object) : undefined;
-  return target && isEntity(target) ? (primaryKeyOf(target) ?? null) : value;
+  return target && isEntity(target) ? shownKey(target, prop) : value;
+}
+
+/** An entity's key, `null` while it has none; where the relation is polymorphic with its class before it, `['post', 1]`. */
+export function shownKey(target: object, prop: EntityProperty): unknown {
+  const key = primaryKeyOf(target);
+  const isOfSeveral = isPolymorphicToOne(prop) || isPolymorphicToMany(prop);
+  return key === undefined || key === null || !isOfSeveral
+    ? (key ?? null)
+    : [discriminatorValueOf(prop, metaOf(target).class), key].flat();
 }
 
 /** A key in the form that the target's own key properties have: dates as dates, whatever the driver gave. */

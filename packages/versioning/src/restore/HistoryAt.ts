@@ -1,4 +1,5 @@
 import { FlushMode, type EntityManager } from '@mikro-orm/core';
+import { linksOf, otherEnd } from '../read/links.ts';
 import { keyCondition } from '../read/versions.ts';
 import type { VersionInfo, VersionedLink } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
@@ -23,17 +24,24 @@ export class HistoryAt {
   /** The versions of the children that referred to a row then. */
   children(info: VersionInfo, foreignKey: string, owner: unknown): Promise<object[]> {
     const property = info.properties.find(each => each.live === foreignKey);
-    return property ? this.#find(info, { [property.value]: owner }) : Promise.resolve([]);
+    if (!property) {
+      return Promise.resolve([]);
+    }
+    const { parts, value } = property;
+    return this.#find(
+      info,
+      parts ? Object.fromEntries(parts.map((part, i) => [part, (owner as unknown[])[i]])) : { [value]: owner },
+    );
   }
 
-  /** Keys at the other end of a row's links then. */
-  async linked({ link, end }: VersionedLink, key: unknown): Promise<unknown[]> {
+  /** Keys at the other end of a row's links then; `[type, key]` where the relation leads to several classes. */
+  async linked(linked: VersionedLink, key: unknown): Promise<unknown[]> {
     const spans = await this.#em.find<Record<string, unknown>>(
-      link.version.class,
-      { [end]: key, ...this.#holds() },
+      linked.link.version.class,
+      { ...linksOf(linked, key), ...this.#holds() },
       { flushMode: FlushMode.COMMIT, orderBy: { versionId: 'asc' } },
     );
-    return spans.map(span => span[end === 'owner' ? 'target' : 'owner']);
+    return spans.map(span => otherEnd(linked, span));
   }
 
   #find(info: VersionInfo, where: object): Promise<object[]> {

@@ -9,7 +9,8 @@ import {
 } from '@mikro-orm/core';
 import { isEntity, keyOrValue, metaOf, ownMetaOf } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
-import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
+import { discriminatorValueOf, isPolymorphicToMany, isPolymorphicToOne } from '../metadata/properties.ts';
+import { versionInfos, type VersionedProperty, type VersionInfo } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
 import { versionKey } from '../read/versions.ts';
 import { HistoryAt } from './HistoryAt.ts';
@@ -77,18 +78,18 @@ export class Reverter {
   /** Live targets of the version's own foreign keys; reverted first where the relation was asked for. */
   async #resolveToOnes(version: object, info: VersionInfo, relations: RelationTree, path: string): Promise<Values> {
     const values: Values = {};
-    for (const { live: name, value } of info.properties) {
+    for (const property of info.properties) {
+      const name = property.live;
       const prop = info.live.properties[name as never] as EntityProperty;
       if (!isToOne(prop) || prop.primary || prop.mapToPk) {
         continue;
       }
-      const target = prop.targetMeta!;
-      const raw = (version as Values)[value] ?? null;
-      if (raw === null) {
+      const found = this.#targetThen(version, property, prop);
+      if (!found) {
         values[name] = null;
         continue;
       }
-      const key = keyFrom(raw, target);
+      const { target, key } = found;
       const targetInfo = this.#infoOf(target);
       const branch = relations[name];
       const [then] = branch && targetInfo ? await this.#history.versions(targetInfo, [key]) : [];
@@ -99,6 +100,26 @@ export class Reverter {
       values[name] = entity;
     }
     return values;
+  }
+
+  /** The class and key that a foreign key had; `undefined` where it was null. */
+  #targetThen(
+    version: object,
+    { value, parts }: VersionedProperty,
+    prop: EntityProperty,
+  ): { target: EntityMetadata; key: Values } | undefined {
+    if (!parts) {
+      const raw = (version as Values)[value] ?? null;
+      return raw === null ? undefined : { target: prop.targetMeta!, key: keyFrom(raw, prop.targetMeta!) };
+    }
+    const [type, ...raw] = parts.map(part => (version as Values)[part] ?? null);
+    return type === null || raw.includes(null) ? undefined : this.#typed(prop, type as string, raw);
+  }
+
+  /** A class of a polymorphic relation by what it is called there, and a key. */
+  #typed(prop: EntityProperty, type: string, raw: readonly unknown[]): { target: EntityMetadata; key: Values } {
+    const target = this.#em.getMetadata(prop.discriminatorMap![type] as never) as unknown as EntityMetadata;
+    return { target, key: keyFrom(raw.length === 1 ? raw[0] : raw, target) };
   }
 
   async #restoreToMany(
@@ -129,25 +150,33 @@ export class Reverter {
     if (!link) {
       return;
     }
-    const target = prop.targetMeta!;
-    const targetInfo = this.#infoOf(target);
-    const keys = (await this.#history.linked(link, keyValue(key))).map(raw => keyFrom(raw, target));
-    const items: object[] = [];
-    const versions = targetInfo ? await this.#history.versions(targetInfo, keys) : [];
-    for (const itemKey of keys) {
-      const then = versions.find(
-        version => identify(target, versionKey(version, targetInfo!)) === identify(target, itemKey),
-      );
-      const item = then ? await this.revert(then, branch, path) : await this.#findLive(target, itemKey);
-      if (item) {
-        items.push(item);
-      }
-    }
     const collection = (live as Values)[prop.name] as Collection<object>;
     if (!collection.isInitialized()) {
+      // before the items are changed: loading a collection writes over them
       await collection.init({ flushMode: FlushMode.COMMIT } as never);
     }
-    collection.set(items);
+    const linked = await this.#history.linked(link, keyValue(key));
+    const ends = linked.map(raw =>
+      isPolymorphicToMany(prop)
+        ? this.#typed(prop, (raw as [string, unknown])[0], [(raw as [string, unknown])[1]])
+        : { target: prop.targetMeta!, key: keyFrom(raw, prop.targetMeta!) },
+    );
+    const items = new Map<object, object>();
+    for (const [target, group] of Map.groupBy(ends, end => end.target)) {
+      const targetInfo = this.#infoOf(target);
+      const keys = group.map(end => end.key);
+      const versions = targetInfo ? await this.#history.versions(targetInfo, keys) : [];
+      for (const end of group) {
+        const then = versions.find(
+          version => identify(target, versionKey(version, targetInfo!)) === identify(target, end.key),
+        );
+        const item = then ? await this.revert(then, branch, path) : await this.#findLive(target, end.key);
+        if (item) {
+          items.set(end, item);
+        }
+      }
+    }
+    collection.set(ends.flatMap(end => items.get(end) ?? []));
   }
 
   /** Children as of then come back to this parent; children that came later leave it. */
@@ -164,11 +193,13 @@ export class Reverter {
     if (!childInfo) {
       return;
     }
-    const then = await this.#history.children(childInfo, foreignKey.name, keyValue(key));
+    const type = isPolymorphicToOne(foreignKey) ? discriminatorValueOf(foreignKey, metaOf(live).class) : undefined;
+    const owner = type === undefined ? keyValue(key) : [type, keyValue(key)].flat();
+    const then = await this.#history.children(childInfo, foreignKey.name, owner);
     const kept = new Set<object>();
     const now = await this.#em.find<Values>(
       child.class,
-      { [foreignKey.name]: keyValue(key) },
+      { [foreignKey.name]: type === undefined ? keyValue(key) : live },
       { flushMode: FlushMode.COMMIT, filters: false },
     );
     for (const version of then) {

@@ -1,4 +1,4 @@
-import type { EntityManager, EntityMetadata } from '@mikro-orm/core';
+import type { EntityManager, EntityMetadata, EntityProperty } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import { versionInfos } from '../metadata/versionClass.ts';
 
@@ -15,24 +15,25 @@ export function readRelationPaths(paths: readonly string[], meta: EntityMetadata
   const tree: Record<string, RelationTree> = {};
   for (const path of paths) {
     let branch = tree;
-    let at = meta;
+    let at: readonly EntityMetadata[] = [meta];
     for (const name of path.split('.')) {
-      const prop = at.relations.find(each => each.name === name && !isVersionsProperty(at, each.name));
+      const known = at.flatMap(each => relationsOf(each));
+      const prop = known.find(each => each.name === name);
       if (!prop) {
-        const known = at.relations.filter(each => each.hydrate !== false && !isVersionsProperty(at, each.name));
         throw VersioningError.unknownRelation(
-          at.className,
+          at.map(each => each.className).join(' | '),
           name,
-          known.map(each => each.name),
+          known.filter(each => each.hydrate !== false).map(each => each.name),
         );
       }
       branch = (branch[name] ??= {}) as Record<string, RelationTree>;
-      at = em.getMetadata(prop.targetMeta!.class) as unknown as EntityMetadata;
+      const targets = prop.polymorphTargets ?? [prop.targetMeta!];
+      at = targets.map(target => em.getMetadata(target.class) as unknown as EntityMetadata);
     }
   }
   return tree;
 }
 
-function isVersionsProperty(meta: EntityMetadata, name: string): boolean {
-  return versionInfos.get(meta)?.versionsProperty === name;
+function relationsOf(meta: EntityMetadata): EntityProperty[] {
+  return meta.relations.filter(each => each.name !== versionInfos.get(meta)?.versionsProperty);
 }

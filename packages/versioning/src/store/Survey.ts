@@ -1,6 +1,7 @@
 import type { EntityMetadata, Platform } from '@mikro-orm/core';
 import { holderOf } from '../metadata/joinedTables.ts';
 import { columnsOf, qualified } from '../metadata/properties.ts';
+import { endValues } from '../model/endValues.ts';
 import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
 import { serializeKey, type Frame, type KeyValues, type Touched } from '../model/Touched.ts';
 import type { Dependent, VersioningModel } from '../model/VersioningModel.ts';
@@ -98,9 +99,9 @@ export class Survey {
       for (const part of ['owner', 'target'] as const) {
         if (link[part].root.class === meta.class) {
           for (const { key, movedTo } of group) {
-            rows.addLinks(part, key, false);
+            rows.addLinks(part, endValues(link, part, key), false);
             if (movedTo) {
-              rows.addLinks(part, movedTo, true);
+              rows.addLinks(part, endValues(link, part, movedTo), true);
             }
           }
         }

@@ -1,0 +1,8 @@
+import type { KeyValues } from './Touched.ts';
+import type { LinkHistory } from './VersioningModel.ts';
+
+/** The values of one end's columns of a link: the key of its row, and before it the class where the end is polymorphic. */
+export function endValues(link: LinkHistory, end: 'owner' | 'target', key: KeyValues): KeyValues {
+  const type = link[`${end}Type`];
+  return type === undefined ? key : [type, ...key];
+}
