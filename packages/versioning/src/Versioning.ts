@@ -90,9 +90,11 @@ function historyPairs({ rows, links }: VersioningModel, platform: Platform): His
       history: name(version),
       live: sources.map(({ meta, renamed }) => ({ table: name(meta), renamed })),
     })),
-    ...[...new Map(links.map(link => [link.version, link])).values()].map(({ pivot, version }) => ({
-      history: name(version),
-      live: [{ table: name(pivot), renamed: new Map<string, string>() }],
-    })),
+    ...[...new Map(links.map(link => [link.version, link])).values()]
+      .filter(({ table }) => table.kind === 'link')
+      .map(({ pivot, version }) => ({
+        history: name(version),
+        live: [{ table: name(pivot), renamed: new Map<string, string>() }],
+      })),
   ];
 }

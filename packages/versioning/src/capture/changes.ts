@@ -13,7 +13,7 @@ import { serializeKey, type Frame, type KeyValues, type TouchedRows } from '../m
 import type { LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
 import { Followers } from './Followers.ts';
 import { databaseValues, keyOf, snapshotKey } from './keys.ts';
-import { endValues } from '../model/endValues.ts';
+import { endValues, linkColumns } from '../model/linkEnds.ts';
 import type { TransactionState } from './TransactionState.ts';
 
 /** Reads from the unit of work which rows and links a flush touches. Decides nothing: the database says what they became. */
@@ -142,7 +142,7 @@ export class ChangeReader {
     if (history) {
       state.stale.add(entity);
     }
-    for (const link of this.#linksByPivot.get(meta.class) ?? []) {
+    for (const link of (this.#linksByPivot.get(meta.class) ?? []).filter(each => each.table.kind === 'link')) {
       this.#readPivotEntity(changeSet, link, state);
     }
     if (isCreate(changeSet)) {
@@ -275,12 +275,16 @@ function isOf(entity: object, end: EntityMetadata, links: readonly LinkHistory[]
   );
 }
 
-/** Touches one link, whose own key, if it has one, is known to the database alone. */
-function addLink(rows: TouchedRows, link: LinkHistory, ends: KeyValues, frame: Frame): void {
-  if (link.table.key.length > ends.length) {
+/** Touches one link by its ends. Its key may have more to it, which is known to the database alone. */
+function addLink(rows: TouchedRows, { table }: LinkHistory, ends: KeyValues, frame: Frame): void {
+  const columns = linkColumns(table, 'both').map(column => column.name);
+  const key = table.key.map(column => columns.indexOf(column.name));
+  if (key.includes(-1)) {
     rows.addLinks('both', ends, true);
   } else {
-    rows.addKey(ends, 'changed', frame);
+    const values = key.map(at => ends[at]);
+    // whether the row of a versioned pivot entity is a new one, its collection does not tell
+    rows.addKey(values, table.kind === 'row' ? 'unsure' : 'changed', frame);
   }
 }
 

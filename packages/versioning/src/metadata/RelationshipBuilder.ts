@@ -14,7 +14,15 @@ import { isBelow, rowsWith } from './joinedTables.ts';
 import { TemporalSql, referringColumns, type Target } from './TemporalSql.ts';
 import { addPolymorphicToMany, addToMany } from './toManyRelations.ts';
 import { addPolymorphicKey, addPolymorphicToOne, asOfToOne } from './toOneRelations.ts';
-import { copyProperty, isPolymorphicToMany, isPolymorphicToOne, isToMany, isToOne, qualified } from './properties.ts';
+import {
+  copyProperty,
+  isPolymorphicToMany,
+  isPolymorphicToOne,
+  isToMany,
+  isToOne,
+  keyName,
+  qualified,
+} from './properties.ts';
 
 /**
  * Turns each relation of an entity into a relation of its version, as of the version's transaction `T`:
@@ -241,11 +249,6 @@ export class RelationshipBuilder {
   get #versionId(): string {
     return this.#context.options.columns.versionId;
   }
-}
-
-/** Property of a version that holds the key of a relation to a versioned target. */
-function keyName(name: string): string {
-  return `${name}__key`;
 }
 
 function keyColumns(meta: EntityMetadata): string[] {

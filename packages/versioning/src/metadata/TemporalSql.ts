@@ -72,7 +72,7 @@ export class TemporalSql {
     more: readonly string[],
   ): string {
     const { history } = link.table;
-    const { transactionId, endTransactionId } = this.#context.options.columns;
+    const { transactionId, endTransactionId, operationType } = this.#context.options.columns;
     const own = linkEnd(link, end);
     const theirs = linkEnd(link, end === 'owner' ? 'target' : 'owner');
     const at = `o.${this.#quote(transactionId)}`;
@@ -82,6 +82,7 @@ export class TemporalSql {
       ...this.#valued('l', theirs),
       `l.${this.#quote(transactionId)} <= ${at}`,
       `l.${this.#quote(endTransactionId)} > ${at}`,
+      ...(link.table.kind === 'row' ? [`l.${this.#quote(operationType)} <> ${Operation.DELETE}`] : []),
     ];
     const items = keyColumns(live).map(
       (column, i) => `i.${this.#quote(column)} = l.${this.#quote(theirs.columns[i]!.name)}`,

@@ -17,7 +17,7 @@ export function findDependents(
       // the root has its subclasses' properties
       continue;
     }
-    if (child.pivotTable && links.some(link => link.pivot === child)) {
+    if (child.pivotTable && links.some(link => link.pivot === child && link.table.kind === 'link')) {
       // links are looked up by the keys of their ends
       continue;
     }

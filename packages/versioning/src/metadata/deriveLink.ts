@@ -11,6 +11,7 @@ import {
   copyProperty,
   hasColumns,
   isPolymorphicToMany,
+  keyName,
   qualified,
   scalarProperty,
   toOneProperty,
@@ -41,8 +42,11 @@ export function deriveLinks(
     // in a joined hierarchy a class may share its parent's pivot, or have one of its own
     const id = JSON.stringify([pivot.schema, pivot.tableName, ownerType, targetType]);
     const shared = [...links.values()].find(each => each.pivot === pivot);
+    const versioned = versions.get(pivot.class);
     if (!links.has(id)) {
-      links.set(id, shared ? sharePivot(shared, pair, context) : deriveLink(pair, pivot, context));
+      const derive = () =>
+        versioned ? versionedPivot(pair, versioned, versions, context) : deriveLink(pair, pivot, context);
+      links.set(id, shared ? sharePivot(shared, pair, context) : derive());
     }
   }
   return [...links.values()];
@@ -97,7 +101,31 @@ function sharePivot(shared: LinkHistory, pair: Pair, context: DeriveContext): Li
       'Give it a pivot table of its own, or exclude it.',
     );
   }
-  return { ...pair, table: shared.table, pivot: shared.pivot, version: shared.version };
+  return { ...pair, table: shared.table, pivot: shared.pivot, version: shared.version, ends: shared.ends };
+}
+
+/** The versions of a pivot entity serve as the history of its links. Throws a `VersioningError` where they lack an end. */
+function versionedPivot(
+  pair: Pair,
+  { meta: pivot, table, version, options }: DerivedVersion,
+  versions: ReadonlyMap<object, DerivedVersion>,
+  context: DeriveContext,
+): LinkHistory {
+  const columns = endColumns(pivot, pair, context);
+  const [owner, target] = (['owner', 'target'] as const).map(end => {
+    const names = columns[end].map(column => column.name);
+    const prop = pivot.relations.find(each => hasColumns(each) && String(each.fieldNames) === String(names));
+    const name = prop && (options.rename?.[prop.name] ?? prop.name);
+    if (!prop || options.exclude?.includes(prop.name)) {
+      throw VersioningError.unsupported(
+        pivot.className,
+        `is versioned, but not with the ${end} of ${pair.owner.className}.${pair.property.name}`,
+        'Give it a relation to it, and keep it out of exclude; or remove its mark, and its links have a history of their own.',
+      );
+    }
+    return versions.has(pair[end].root.class) && !prop.mapToPk ? keyName(name!) : name!;
+  }) as [string, string];
+  return { ...pair, table: { ...table, ends: columns }, pivot, version, ends: { owner, target } };
 }
 
 function deriveLink(pair: Pair, pivot: EntityMetadata, context: DeriveContext): LinkHistory {
@@ -135,7 +163,7 @@ function deriveLink(pair: Pair, pivot: EntityMetadata, context: DeriveContext): 
     ends,
     state,
   };
-  return { ...pair, table, pivot, version };
+  return { ...pair, table, pivot, version, ends: { owner: 'owner', target: 'target' } };
 }
 
 /** The pivot's columns of each end; of a polymorphic one, first that which says the class. */

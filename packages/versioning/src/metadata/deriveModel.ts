@@ -48,7 +48,8 @@ export function deriveModel(
     builder.build(each);
   }
   roots.forEach(addKeyIndex);
-  const linkVersions = [...new Set(links.map(link => link.version))];
+  const own = links.filter(link => link.table.kind === 'link');
+  const linkVersions = [...new Set(own.map(link => link.version))];
   refuseSharedTables(storage, [...roots.map(each => each.version), ...linkVersions]);
   for (const version of [...derived.map(each => each.version), ...linkVersions]) {
     finish(version, storage);
@@ -56,7 +57,9 @@ export function deriveModel(
   for (const each of derived) {
     addVersions(each);
   }
-  const rows = new Map(roots.map(each => [each.meta.class, rowHistory(each, hierarchies.get(each.meta.class))]));
+  const rows = new Map(
+    roots.map(each => [each.meta.class, rowHistory(each, hierarchies.get(each.meta.class), links)] as const),
+  );
   for (const each of derived) {
     const info = versionInfo(each, links);
     versionInfos.set(each.version, info);
@@ -103,7 +106,13 @@ function deriveVersions(
   return { byClass, hierarchies };
 }
 
-function rowHistory({ meta: live, version, table }: DerivedVersion, hierarchy: Hierarchy | undefined): RowHistory {
+function rowHistory(
+  { meta: live, version, table: own }: DerivedVersion,
+  hierarchy: Hierarchy | undefined,
+  links: readonly LinkHistory[],
+): RowHistory {
+  // a versioned pivot entity's table knows the ends of its links as well
+  const table = links.find(link => link.version === version)?.table ?? own;
   const metas = hierarchy && isJoined(live) ? hierarchy.classes : [live];
   const sources = metas.map(meta => ({
     meta,

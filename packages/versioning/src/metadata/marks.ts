@@ -78,16 +78,8 @@ export function findMarked(storage: MetadataStorage, options: ResolvedOptions): 
     }
     listed.set(target, entityOptions);
   }
-  const pivot = [...storage].find(meta => meta.pivotTable && nearestMark(meta.class, listed));
-  if (pivot) {
-    throw VersioningError.unsupported(
-      pivot.className,
-      'is the pivot entity of a many-to-many relation, which is not supported yet as an entity with versions of its own',
-      'Its links have history through the relation; remove its mark.',
-    );
-  }
   const marked = [...storage]
-    .filter(meta => !meta.embeddable && !meta.pivotTable && !meta.virtual && !meta.view && meta.tableName)
+    .filter(meta => !meta.embeddable && !meta.virtual && !meta.view && meta.tableName)
     .flatMap(meta => {
       const mark = nearestMark(meta.class, listed);
       return mark ? [{ meta, options: mark }] : [];

@@ -192,6 +192,11 @@ export function qualified(meta: EntityMetadata, platform: Platform): string {
   return platform.quoteIdentifier(schema ? `${schema}.${meta.tableName}` : meta.tableName);
 }
 
+/** Property of a version that holds the key of a relation to a versioned target. */
+export function keyName(name: string): string {
+  return `${name}__key`;
+}
+
 /** What MikroORM hands to a formula: `alias.column` by property, unquoted. */
 export type FormulaColumns = Readonly<Record<string, string>>;
 

@@ -22,7 +22,7 @@ export interface HistoryTable {
   readonly history: string;
   /** Identifies a row among the live rows. For links the owner's columns, the target's, and the pivot's own key where it has one. */
   readonly key: readonly Column[];
-  /** Links only: the key's columns of each end. */
+  /** Links only, also those that a versioned pivot entity keeps: the columns of each end. */
   readonly ends?: { readonly owner: readonly Column[]; readonly target: readonly Column[] };
   /** Everything else that is versioned: what a change is looked for in. */
   readonly state: readonly Column[];

@@ -12,7 +12,7 @@ export interface RowHistory {
 
 /**
  * A many-to-many relation whose links have history. A polymorphic one has an entry for each pair of classes, over the
- * same table.
+ * same table. Where the pivot entity is versioned itself, its versions are the spans of the links.
  */
 export interface LinkHistory {
   readonly table: HistoryTable;
@@ -20,6 +20,8 @@ export interface LinkHistory {
   readonly property: EntityProperty;
   readonly owner: EntityMetadata;
   readonly target: EntityMetadata;
+  /** Properties of a span that hold the keys of its ends. */
+  readonly ends: { readonly owner: string; readonly target: string };
   /** What the pivot calls the class, where an end is polymorphic: the first of that end's columns. */
   readonly ownerType?: string;
   readonly targetType?: string;

@@ -1,9 +1,15 @@
+import { keyOrValue } from '../internals/entityState.ts';
 import { isPolymorphicToMany } from '../metadata/properties.ts';
 import type { VersionedLink } from '../metadata/versionClass.ts';
+import { Operation } from '../model/Operation.ts';
 
 /** A condition on the spans of one row's links by a relation. */
 export function linksOf({ link, end }: VersionedLink, key: unknown): Record<string, unknown> {
-  const condition: Record<string, unknown> = { [end]: key };
+  const condition: Record<string, unknown> = { [link.ends[end]]: key };
+  if (link.table.kind === 'row') {
+    // the versions of a pivot entity
+    condition['operationType'] = { $ne: Operation.DELETE };
+  }
   const isOfAny = isPolymorphicToMany(link.property);
   for (const each of ['owner', 'target'] as const) {
     const type = link[`${each}Type`];
@@ -16,6 +22,6 @@ export function linksOf({ link, end }: VersionedLink, key: unknown): Record<stri
 
 /** The key at the other end of a link; `[type, key]` where the relation leads to several classes. */
 export function otherEnd({ link, end }: VersionedLink, span: Record<string, unknown>): unknown {
-  const other = end === 'owner' ? 'target' : 'owner';
-  return end === 'owner' && isPolymorphicToMany(link.property) ? [span['targetType'], span[other]] : span[other];
+  const key = keyOrValue(span[link.ends[end === 'owner' ? 'target' : 'owner']]);
+  return end === 'owner' && isPolymorphicToMany(link.property) ? [span['targetType'], key] : key;
 }

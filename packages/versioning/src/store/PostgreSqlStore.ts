@@ -4,7 +4,8 @@ import { Operation } from '../model/Operation.ts';
 import type { KeyValues, TouchedTable, TouchedTables } from '../model/Touched.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
 import type { Dependent } from '../model/VersioningModel.ts';
-import { copiedColumns, keyMatches, linkColumns, quote, sameKey } from './sql.ts';
+import { linkColumns } from '../model/linkEnds.ts';
+import { copiedColumns, keyMatches, quote, sameKey } from './sql.ts';
 import type { Connection, LiveTable, Store } from './Store.ts';
 import type { StoreLayout } from './StoreLayout.ts';
 
@@ -147,19 +148,20 @@ export class PostgreSqlStore implements Store {
   /** With `ended`, spans that this transaction ended count like open ones. */
   #keys(prefix: string, table: HistoryTable, rows: TouchedTable, params: unknown[], ended?: number): string {
     const keyNames = table.key.map((_, i) => `k${i}`).join(', ');
-    if (table.kind === 'row') {
-      params.push(JSON.stringify(rows.keys.map(({ values, born }) => ({ ...record(values), born }))));
-      return (
-        `${prefix}_keys as materialized (select ${keyNames}, bool_and(born) as born ` +
-        `from ${recordset(table.key, ', born boolean')} group by ${keyNames})`
-      );
-    }
-    const selects = [`select ${keyNames} from ${recordset(table.key)}`];
-    params.push(json(rows.keys.map(({ values }) => values)));
+    const isRow = table.kind === 'row';
+    const born = isRow ? ', true' : '';
+    const selects = isRow
+      ? [`select ${keyNames}, born from ${recordset(table.key, ', born boolean')}`]
+      : [`select ${keyNames} from ${recordset(table.key)}`];
+    params.push(
+      isRow
+        ? JSON.stringify(rows.keys.map(each => ({ ...record(each.values), born: each.born })))
+        : json(rows.keys.map(({ values }) => values)),
+    );
     for (const { part, live, values } of rows.links) {
       const columns = linkColumns(table, part);
       const select = (alias: string, from: string, more: string) =>
-        `select ${table.key.map(column => `${alias}.${quote(column.name)}`).join(', ')} from ${recordset(columns)} ` +
+        `select ${table.key.map(column => `${alias}.${quote(column.name)}`).join(', ')}${born} from ${recordset(columns)} ` +
         (part === 'both' ? joinFreely : forEach)(
           from,
           alias,
@@ -173,7 +175,9 @@ export class PostgreSqlStore implements Store {
         params.push(json(values));
       }
     }
-    return `${prefix}_keys as materialized (${selects.join(' union ')})`;
+    return isRow
+      ? `${prefix}_keys as materialized (select ${keyNames}, bool_and(born) as born from (${selects.join(' union all ')}) k group by ${keyNames})`
+      : `${prefix}_keys as materialized (${selects.join(' union ')})`;
   }
 
   #changed(prefix: string, table: HistoryTable, images: boolean): string {

@@ -3,7 +3,8 @@ import { Operation } from '../model/Operation.ts';
 import type { KeyValues, TouchedTable, TouchedTables } from '../model/Touched.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
 import type { Dependent } from '../model/VersioningModel.ts';
-import { copiedColumns, keyMatches, linkColumns, quote, sameKey } from './sql.ts';
+import { linkColumns } from '../model/linkEnds.ts';
+import { copiedColumns, keyMatches, quote, sameKey } from './sql.ts';
 import type { Connection, LiveTable, Store } from './Store.ts';
 import type { StoreLayout } from './StoreLayout.ts';
 
@@ -213,19 +214,17 @@ export class SqliteStore implements Store {
   /** With `ended`, spans that this transaction ended count like open ones. */
   #keys(table: HistoryTable, rows: TouchedTable, ended?: number): { sql: string; params: unknown[] } {
     const { keys } = rows;
-    if (table.kind === 'row') {
-      return {
-        sql: keySource(table.key, true),
-        params: [JSON.stringify(keys.map(({ values, born }) => [...values, born]))],
-      };
-    }
+    const isRow = table.kind === 'row';
     const columns = table.key.map((_, i) => `k${i}`).join(', ');
-    const selects = [`select ${columns} from ${keySource(table.key)}`];
-    const params: unknown[] = [JSON.stringify(keys.map(({ values }) => values))];
+    const params: unknown[] = [JSON.stringify(keys.map(({ values, born }) => (isRow ? [...values, born] : values)))];
+    if (isRow && rows.links.length === 0) {
+      return { sql: keySource(table.key, true), params };
+    }
+    const selects = [`select ${columns}${isRow ? ', born' : ''} from ${keySource(table.key, isRow)}`];
     for (const { part, live, values } of rows.links) {
       const ends = linkColumns(table, part);
       const select = (alias: string, from: string, more: string) =>
-        `select ${table.key.map(column => `${alias}.${quote(column.name)}`).join(', ')} from ${keySource(ends)} ` +
+        `select ${table.key.map(column => `${alias}.${quote(column.name)}`).join(', ')}${isRow ? ', 1' : ''} from ${keySource(ends)} ` +
         `cross join ${from} ${alias} on ${ends.map((column, i) => `${alias}.${quote(column.name)} = k.k${i}`).join(' and ')}${more}`;
       const span = ended === undefined ? `= ${this.#openEnd}` : `in (${this.#openEnd}, ?)`;
       selects.push(select('v', table.history, ` and v.${this.#columns.endTransactionId} ${span}`));
@@ -235,7 +234,10 @@ export class SqliteStore implements Store {
         params.push(JSON.stringify(values));
       }
     }
-    return { sql: `(${selects.join(' union ')}) k`, params };
+    const all = isRow
+      ? `select ${columns}, min(born) as born from (${selects.join(' union all ')}) group by ${columns}`
+      : selects.join(' union ');
+    return { sql: `(${all}) k`, params };
   }
 }
 

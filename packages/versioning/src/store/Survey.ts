@@ -1,7 +1,7 @@
 import type { EntityMetadata, Platform } from '@mikro-orm/core';
 import { holderOf } from '../metadata/joinedTables.ts';
 import { columnsOf, qualified } from '../metadata/properties.ts';
-import { endValues } from '../model/endValues.ts';
+import { endValues } from '../model/linkEnds.ts';
 import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
 import { serializeKey, type Frame, type KeyValues, type Touched } from '../model/Touched.ts';
 import type { Dependent, VersioningModel } from '../model/VersioningModel.ts';

@@ -1,5 +1,4 @@
-import type { LinkPart } from '../model/Touched.ts';
-import type { Column, HistoryTable } from '../model/HistoryTable.ts';
+import type { HistoryTable } from '../model/HistoryTable.ts';
 
 /** Quoted columns that a history table copies from its live table. */
 export function copiedColumns(table: HistoryTable): string[] {
@@ -14,11 +13,6 @@ export function keyMatches(table: HistoryTable, alias: string): string {
 /** Whether the rows `a` and `b` have the same key. */
 export function sameKey(table: HistoryTable, a: string, b: string): string {
   return table.key.map(column => `${a}.${quote(column.name)} = ${b}.${quote(column.name)}`).join(' and ');
-}
-
-/** The columns of a part of a link's key. */
-export function linkColumns({ ends }: HistoryTable, part: LinkPart): readonly Column[] {
-  return part === 'both' ? [...ends!.owner, ...ends!.target] : ends![part];
 }
 
 /** An identifier in the double quotes that SQLite and PostgreSQL share. */
