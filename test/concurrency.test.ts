@@ -7,7 +7,6 @@ import { expect, it } from 'vitest';
 import { Article, BLOG, Category, Comment, Tag } from './support/blog.ts';
 import { connectOrm, createOrm, describeDatabase, describeEachDatabase } from './support/databases.ts';
 import { historyOf, transactionsOf } from './support/history.ts';
-import { expectMirror } from './support/mirror.ts';
 
 describeEachDatabase('concurrent writers', db => {
   it('of one row leave spans without gaps or overlaps, in the order of their commits', async () => {
@@ -120,7 +119,6 @@ describeDatabase('postgresql', 'writers at the same time', db => {
     await sleep(100);
     await slow.commit();
     await deletion;
-    await expectMirror(orm);
     expect(await historyOf(orm, [rule === 'cascade' ? Comment : Article])).toContain(
       rule === 'cascade'
         ? 'Comment#1 DELETE { text: x, article_id: 1, answers_id: null } [3, )'
@@ -143,7 +141,10 @@ describeDatabase('postgresql', 'writers at the same time', db => {
     // PostgreSQL's own word, where the row had history; ours where it had none
     await expect(old.commit()).rejects.toMatchObject({ code: '40001' });
     await old.rollback();
-    await expectMirror(orm);
+    expect(await historyOf(orm, [Article])).toEqual([
+      'Article#1 INSERT { name: a, category_id: null } [1, 2)',
+      'Article#1 DELETE { name: a, category_id: null } [2, )',
+    ]);
   });
 
   it('deletions of the same rows in different orders do not lock each other out', async () => {
@@ -162,7 +163,6 @@ describeDatabase('postgresql', 'writers at the same time', db => {
         }),
       );
     }
-    await expectMirror(orm);
     expect(await orm.em.fork().count(versionOf(Article), { operationType: Operation.DELETE })).toBe(800);
   });
 });

@@ -81,7 +81,6 @@ describeEachDatabase('embeddables', db => {
       ],
     });
     await em.flush();
-    await expectMirror(orm);
     const versions = (await orm.em
       .fork()
       .find(versionOf(Person), {}, { orderBy: { versionId: 'asc' } })) as never as (Human & {
@@ -107,7 +106,7 @@ describeEachDatabase('embeddables', db => {
       stored: [{ city: 'S' }, null],
     });
     await em.flush();
-    await expectMirror(orm);
+    expect(await em.fork().count(versionOf(Person), {})).toBe(2);
   });
 
   it('come back as copies', async () => {
@@ -144,21 +143,40 @@ describeEachDatabase('embeddables', db => {
     }
   });
 
-  it('schema diffs are empty, and an excluded embeddable has no columns in the history', async () => {
+  it('schema diffs are empty', async () => {
     expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+  });
+
+  it('an excluded one has no columns in the history, and neither have those in it', async () => {
     const Partly = versioned(
       defineEntity({
         name: 'Partly',
-        properties: { id: p.integer().primary(), home: () => p.embedded(Geo), name: p.string() },
+        properties: { id: p.integer().primary(), home: () => p.embedded(Address), name: p.string() },
       }),
       { exclude: ['home'] },
     );
-    const other = await createOrm(db, { entities: [Geo, Partly], extensions: [Versioning] });
+    const other = await createOrm(db, { entities: [Country, Geo, Address, Partly], extensions: [Versioning] });
     const em = other.em.fork();
-    em.create(Partly, { id: 1, name: 'a', home: { lat: 1 } } as never);
+    em.create(Partly, { id: 1, name: 'a', home: { city: 'H', geo: { lat: 1 } } } as never);
     await em.flush();
     const [row] = await em.execute<object[]>('select * from partly_version');
-    expect(Object.keys(row!)).not.toContain('home_lat');
-    await expectMirror(other);
+    expect(Object.keys(row!).filter(column => column.startsWith('home'))).toEqual([]);
+  });
+
+  it('a renamed one comes back whole under its other name', async () => {
+    const Renamed = versioned(
+      defineEntity({
+        name: 'Renamed',
+        properties: { id: p.integer().primary(), index: () => p.embedded(Address) },
+      }),
+      { rename: { index: 'home' } },
+    );
+    const other = await createOrm(db, { entities: [Country, Geo, Address, Renamed], extensions: [Versioning] });
+    const em = other.em.fork();
+    em.create(Renamed, { id: 1, index: { city: 'H', geo: { lat: 1 } } } as never);
+    await em.flush();
+    const [version] = (await em.fork().find(versionOf(Renamed), {})) as never as { home: object; changeset: object }[];
+    const home = { city: 'H', geo: { lat: 1 } };
+    expect(version).toMatchObject({ home, changeset: { id: [null, 1], home: [null, home] } });
   });
 });

@@ -5,7 +5,6 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
 import { historyOf } from './support/history.ts';
-import { expectMirror } from './support/mirror.ts';
 
 @Entity()
 @Versioned()
@@ -173,7 +172,6 @@ describeEachDatabase('polymorphic relations', db => {
       // MikroORM 7.2 clears the class alone
       'Like#1 UPDATE { subject_type: null, subject_id: 1, seen_on_type: post, seen_on_id: 1 } [4, )',
     ]);
-    await expectMirror(orm);
     expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
   });
 
@@ -220,7 +218,6 @@ describeEachDatabase('polymorphic relations', db => {
       ['P2', null],
       ['P3', null],
     ]);
-    await expectMirror(orm);
   });
 
   it('is loaded later, or through another version', async () => {
@@ -324,7 +321,6 @@ describeEachDatabase('polymorphic relations', db => {
         ],
       ],
     });
-    await expectMirror(orm);
   });
 
   it('comes back', async () => {
@@ -339,7 +335,6 @@ describeEachDatabase('polymorphic relations', db => {
     expect(live.tags.map(tag => tag.name).toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['x', 'y']);
     expect(live.attachments.map(each => each.file).toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['i1', 'v1']);
     expect(live.likes).toHaveLength(1);
-    await expectMirror(orm);
   });
 
   it('sees collections that were never loaded, and deletions', async () => {
@@ -349,12 +344,10 @@ describeEachDatabase('polymorphic relations', db => {
     post.tags.removeAll();
     comment.likes.add(em.getReference(Like, 1));
     await em.flush();
-    await expectMirror(orm);
     const fresh = orm.em.fork();
     fresh.remove(await fresh.findOneOrFail(Tag, 1));
     fresh.remove(await fresh.findOneOrFail(Post, 1));
     await fresh.flush();
-    await expectMirror(orm);
     expect(await historyOf(orm, [], ['taggable_version'])).toEqual([
       // MikroORM gives a polymorphic pivot no foreign keys: the tag is gone, this row of the pivot is not
       'taggable_type comment -> taggable_id 1 -> tag_id 1 [1, )',

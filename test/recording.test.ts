@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Article, BLOG, Category, Comment, Tag } from './support/blog.ts';
 import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
 import { historyOf, transactionsOf } from './support/history.ts';
+import { mirrorExcept } from './support/mirror.ts';
 
 describeEachDatabase('recording', db => {
   let orm: Orm;
@@ -375,6 +376,7 @@ describeEachDatabase('recording', db => {
       (await em.findOneOrFail(Article, 1)).name = 'b';
       await em.flush();
       expect(await articles()).toEqual(['Article#1 UPDATE { name: b, category_id: 1 } [1, )']);
+      mirrorExcept(orm, [Category, Comment], 'nothing has changed these rows yet');
     });
 
     it('a delete carries the last state, also of the rows that it cascades to', async () => {
@@ -385,6 +387,7 @@ describeEachDatabase('recording', db => {
         'Article#1 DELETE { name: a, category_id: 1 } [1, )',
         'Comment#1 DELETE { text: x, article_id: 1, answers_id: null } [1, )',
       ]);
+      mirrorExcept(orm, [Category], 'nothing has changed its row yet');
     });
 
     it('ON DELETE SET NULL is an UPDATE of the child', async () => {
@@ -392,6 +395,7 @@ describeEachDatabase('recording', db => {
       em.remove(await em.findOneOrFail(Category, 1));
       await em.flush();
       expect(await articles()).toEqual(['Article#1 UPDATE { name: a, category_id: null } [1, )']);
+      mirrorExcept(orm, [Comment], 'nothing has changed its row yet');
     });
 
     it('a deletion that is rolled back with its savepoint leaves no trace', async () => {
@@ -408,6 +412,7 @@ describeEachDatabase('recording', db => {
       expect(await historyOf(orm, [Article, Comment])).toEqual([
         'Article#2 INSERT { name: b, category_id: null } [1, )',
       ]);
+      mirrorExcept(orm, [Category, Article, Comment], 'what was changed was rolled back');
     });
   });
 

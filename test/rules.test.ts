@@ -5,7 +5,6 @@ import { expect, it } from 'vitest';
 import { Article, BLOG, Comment } from './support/blog.ts';
 import { createOrm, describeEachDatabase } from './support/databases.ts';
 import { historyOf } from './support/history.ts';
-import { expectMirror } from './support/mirror.ts';
 
 const Coded = versioned(
   defineEntity({ name: 'Coded', properties: { id: p.integer().primary(), code: p.string().unique() } }),
@@ -26,7 +25,6 @@ describeEachDatabase('ON DELETE and ON UPDATE rules', db => {
     article.id = 2;
     inner.remove(article);
     await inner.flush();
-    await expectMirror(orm);
     expect(await historyOf(orm, [Article])).toContain('Article#2 DELETE { name: two, category_id: null } [2, )');
   });
 
@@ -47,7 +45,6 @@ describeEachDatabase('ON DELETE and ON UPDATE rules', db => {
     await em.flush();
     parent.code = 'two';
     await em.flush();
-    await expectMirror(orm);
     expect(await em.fork().count(versionOf(Child))).toBe(2);
   });
 
@@ -84,7 +81,6 @@ describeEachDatabase('ON DELETE and ON UPDATE rules', db => {
     parent.code = 'uno';
     em.remove(group);
     await em.flush();
-    await expectMirror(orm);
     expect(await em.fork().count(versionOf(Child), { operationType: Operation.DELETE })).toBe(1);
   });
 
@@ -102,7 +98,7 @@ describeEachDatabase('ON DELETE and ON UPDATE rules', db => {
     inner.remove(inner.getReference(Article, 2));
     await inner.flush();
     expect(await inner.fork().count(Comment)).toBe(0);
-    await expectMirror(orm);
+    expect(await inner.fork().count(versionOf(Comment), { operationType: Operation.DELETE })).toBe(3);
   });
 
   it('a key that contains a column which ON UPDATE CASCADE changes moves along', async () => {
@@ -122,7 +118,6 @@ describeEachDatabase('ON DELETE and ON UPDATE rules', db => {
     await em.execute("insert into child values ('a', 1)");
     parent.code = 'b';
     await em.flush();
-    await expectMirror(orm);
     expect(await em.fork().count(versionOf(Child))).toBe(2);
   });
 });

@@ -1,14 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
-import { MikroORM, type AbstractSqlDriver, type EntityManager, type Options } from '@mikro-orm/sql';
+import { MikroORM, type AbstractSqlDriver, type EntityManager } from '@mikro-orm/sql';
 import { SqliteDriver } from '@mikro-orm/sqlite';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeEach, describe, inject } from 'vitest';
 
+import { Mirrors } from './Mirrors.ts';
+import type { Orm, OrmOptions } from './orm.ts';
 import { selectedDatabases, type DatabaseName } from './selectedDatabases.ts';
+
+export type { Orm, OrmOptions } from './orm.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -16,9 +21,6 @@ declare module 'vitest' {
     postgresUrl: string | null;
   }
 }
-
-export type Orm = MikroORM<AbstractSqlDriver, EntityManager>;
-export type OrmOptions = Options<AbstractSqlDriver, EntityManager>;
 
 /** What `MikroORM.init()` needs to know about one database, besides the entities. */
 export interface Connection {
@@ -37,6 +39,8 @@ export interface Database {
   options(wishes?: { shared?: boolean }): Promise<Connection>;
   /** Runs `cleanup` when the test ends, or the suite when called in a `beforeAll`. The last one given runs first. */
   defer(cleanup: () => Promise<void>): void;
+  /** The ORMs whose history must mirror the database when a test ends; `connectOrm()` adds each. */
+  readonly mirrors: Mirrors;
 }
 
 /** Runs a suite once on each selected database. Tests inside run one after the other: no `it.concurrent`. */
@@ -51,19 +55,26 @@ export function describeDatabase(database: DatabaseName, name: string, suite: (d
   describe.runIf(selectedDatabases().includes(database))(`${name} [${database}]`, () => {
     const ofSuite: (() => Promise<void>)[] = [];
     const ofTest: (() => Promise<void>)[] = [];
+    const mirrors = new Mirrors();
     let inTest = false;
 
     beforeEach(() => {
       inTest = true;
     });
-    afterEach(async () => {
+    afterEach(async ({ task }) => {
       inTest = false;
-      await runAll(ofTest);
+
+      try {
+        // what a test that failed leaves behind says nothing
+        await (task.result?.state !== 'fail' && mirrors.expectAll());
+      } finally {
+        await runAll(ofTest);
+      }
     });
     afterAll(() => runAll(ofSuite));
 
     const defer = (cleanup: () => Promise<void>) => void (inTest ? ofTest : ofSuite).push(cleanup);
-    suite({ name: database, options: wishes => makers[database](defer, wishes?.shared ?? false), defer });
+    suite({ name: database, options: wishes => makers[database](defer, wishes?.shared ?? false), defer, mirrors });
   });
 }
 
@@ -75,12 +86,27 @@ export async function createOrm(db: Database, options: OrmOptions): Promise<Orm>
   return orm;
 }
 
-/** An ORM on a database that `db.options()` made before; it creates no schema. Closed when the test (or the suite) ends. */
+/**
+ * An ORM on a database that `db.options()` made before; it creates no schema. Closed when the test (or the suite) ends.
+ * Until then, its history must mirror the database after each test.
+ */
 export async function connectOrm(db: Database, connection: Connection, options: OrmOptions): Promise<Orm> {
   const orm = await MikroORM.init<AbstractSqlDriver, EntityManager>({ ...options, ...connection });
-  db.defer(() => orm.close(true));
+  db.defer(async () => {
+    db.mirrors.delete(orm);
+    // a pool would wait for ever for a transaction that the test left open; its database is dropped under it
+    await Promise.race([orm.close(true), sleep(1000, undefined, { ref: false })]);
+  });
+  await db.mirrors.add(orm);
 
   return orm;
+}
+
+/** Closes an ORM before its test ends, as when a process ends whose entities are of another shape than the next one's. */
+export async function disconnectOrm(db: Database, orm: Orm): Promise<void> {
+  await db.mirrors.expect(orm);
+  db.mirrors.delete(orm);
+  await orm.close(true);
 }
 
 async function runAll(cleanups: (() => Promise<void>)[]): Promise<void> {

@@ -1,6 +1,6 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
 
-import type { Orm } from './databases.ts';
+import type { Orm } from './orm.ts';
 
 /** A column of a history table. */
 interface HistoryColumn {

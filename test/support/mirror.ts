@@ -1,177 +1,161 @@
-import { ReferenceKind, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
+import { EntitySchema, type EntityClass } from '@mikro-orm/core';
 import { SqlitePlatform } from '@mikro-orm/sql';
 import { expect } from 'vitest';
-import { Operation, versionOf, VersionTransaction } from 'mikro-orm-versioning';
 
-import type { Orm } from './databases.ts';
-import { joinedRows } from './joinedRows.ts';
+import { findMirroredTables, transactionTable, type MirroredTable } from './mirroredTables.ts';
+import {
+  rulesOf,
+  transactionRulesOf,
+  type Columns,
+  type MirrorDialect,
+  type Rules,
+  type TableColumns,
+} from './mirrorRules.ts';
+import type { Orm } from './orm.ts';
 
-/** A live table and its history. Columns are quoted, and the same in both. */
-interface Mirrored {
-  readonly live: string;
-  readonly history: string;
-  readonly key: readonly string[];
-  /** As `select` compares them: as text where a type has no equality. */
-  readonly columns: readonly string[];
-  readonly since: string;
-  readonly until: string;
-  /** Absent for links, which have no DELETE versions. */
-  readonly operation: string | undefined;
+/** A rule that the history of a table breaks, with some of the rows that show it. */
+export interface Broken {
+  readonly table: string;
+  readonly rule: string;
+  readonly rows: readonly object[];
 }
 
-/** How an open end is stored: the largest id, of 53 or of 32 bits. */
-const openEnds = `${Number.MAX_SAFE_INTEGER}, 2147483647`;
+/** An entity whose rows have history, or a name as in `Broken.table`: `Article.tags` for links. */
+export type MirrorException = EntityClass | EntitySchema | string;
+
+const exceptions = new WeakMap<Orm, Map<string, string>>();
+
+/**
+ * Says that the history of some tables does not mirror the database when the test ends, and why. It fails a test whose
+ * history does so after all.
+ *
+ *     mirrorExcept(orm, [Comment], 'comment 1 is older than its history');
+ */
+export function mirrorExcept(orm: Orm, tables: readonly MirrorException[], reason: string): void {
+  const excepted = exceptions.get(orm) ?? new Map<string, string>();
+  exceptions.set(orm, excepted);
+
+  for (const table of tables) {
+    excepted.set(nameOf(table), reason);
+  }
+}
 
 /**
  * Expects that history mirrors the database, whatever happened before: the open versions of every table equal its live
- * rows, column by column, the open link spans equal the pivots' rows, and the spans of each row join without a gap.
+ * rows, column by column, the open link spans equal the pivots' rows, the spans of each row join without a gap, and all
+ * of them name transactions that name them.
  */
 export async function expectMirror(orm: Orm): Promise<void> {
-  const transactions = quoted(orm, orm.getMetadata(VersionTransaction));
-  const broken: object[] = [];
-
-  for (const table of findMirrored(orm)) {
-    for (const [rule, sql] of Object.entries(rulesOf(table, transactions))) {
-      const rows = await orm.em.getConnection().execute<object[]>(sql);
-      broken.push(...rows.map(row => ({ table: table.history, rule, row })));
-    }
-  }
-
-  expect(broken).toEqual([]);
+  expect(await findBroken(orm)).toEqual([]);
 }
 
-/** By rule, a query for the rows that break it. */
-function rulesOf(table: Mirrored, transactions: string): Record<string, string> {
-  const { live, history, key, columns, since, until, operation } = table;
-  const present = operation ? `and ${operation} <> ${Operation.DELETE}` : '';
-  const current = `select ${columns.join(', ')} from ${history} where ${until} in (${openEnds}) ${present}`;
-  const rows = `select ${columns.join(', ')} from ${live}`;
-  const neighbours =
-    `select ${key.join(', ')}, ${since} as since, ${until} as until, ` +
-    `lag(${until}) over (partition by ${key.join(', ')} order by ${since}, ${until}) as previous_until, ` +
-    `lead(${since}) over (partition by ${key.join(', ')} order by ${since}, ${until}) as next_since from ${history}`;
+/** Expects what `expectMirror()` does, but of what `mirrorExcept()` named, where it expects that a rule is broken. */
+export async function expectMirrorButExceptions(orm: Orm): Promise<void> {
+  const excepted = exceptions.get(orm) ?? new Map<string, string>();
+  const broken = await findBroken(orm);
+  const vain = [...excepted].filter(([name]) => !broken.some(({ table }) => table === name));
 
-  return {
-    'a live row is its open version': `${rows} except ${current}`,
-    'an open version is its live row': `${current} except ${rows}`,
-    'a span has a beginning before its end': `select * from ${history} where ${since} >= ${until}`,
-    'a span begins at a transaction': `select * from ${history} where ${since} not in (select id from ${transactions})`,
-    'a span ends at a transaction': `select * from ${history} where ${until} not in (${openEnds}) and ${until} not in (select id from ${transactions})`,
-    'spans do not overlap': `select * from (${neighbours}) n where previous_until > since`,
-    ...(operation && {
-      'spans have no gap': `select * from (${neighbours}) n where previous_until < since`,
-      'the last span is open': `select * from (${neighbours}) n where next_since is null and until not in (${openEnds})`,
-    }),
-  };
-}
-
-function findMirrored(orm: Orm): Mirrored[] {
-  const metas = [...orm.getMetadata().getAll().values()];
-
-  return metas.flatMap(live => {
-    const version = metas.find(meta => meta.class === versionClassOf(live));
-    const links = live.relations.filter(prop => prop.kind === ReferenceKind.MANY_TO_MANY && prop.owner);
-    const tables = links.flatMap(prop => {
-      const link = metas.find(meta => meta.className === linkClassName(live, prop));
-
-      return link
-        ? [
-            mirrored(
-              orm,
-              metas.find(meta => meta.class === prop.pivotEntity)!,
-              link,
-            ),
-          ]
-        : [];
-    });
-
-    if (live.root.inheritanceType === 'tpt' && version) {
-      return live.root === live ? [mirroredHierarchy(orm, live, version, metas), ...tables] : tables;
-    }
-
-    return version ? [mirrored(orm, live, version), ...tables] : tables;
+  expect({ broken: broken.filter(({ table }) => !excepted.has(table)), exceptedInVain: vain }).toEqual({
+    broken: [],
+    exceptedInVain: [],
   });
 }
 
-/** `undefined` for an entity without history. */
-function versionClassOf(live: EntityMetadata): object | undefined {
-  try {
-    return versionOf(live.class);
-  } catch {
-    return undefined;
+/**
+ * The rules that histories break: one query for the columns that there are, and one for all rules. A manager in a
+ * transaction sees what it has not committed yet.
+ */
+export async function findBroken(orm: Orm, em: Orm['em'] = orm.em): Promise<Broken[]> {
+  const tables = tablesOf(orm);
+
+  if (tables.length === 0) {
+    return [];
   }
+
+  const transactions = transactionTable(orm);
+  const dialect = dialectOf(em);
+  const has = await readColumns(em, tables);
+  const rules = [
+    ...tables.flatMap((table, i) => listRules(table.name, rulesOf(table, has[i]!, transactions, dialect))),
+    ...listRules('VersionTransaction', transactionRulesOf(transactions, dialect)),
+  ];
+  const question = rules.map(({ sql }, i) => `select ${i} as i where exists (${sql})`).join(' union all ');
+  const found = await em.execute<{ i: number }[]>(question);
+  const broken: Broken[] = [];
+
+  for (const { i } of found) {
+    const { table, rule, sql } = rules[i]!;
+    broken.push({ table, rule, rows: await em.execute(`select * from (${sql}) r limit 5`) });
+  }
+
+  return broken;
 }
 
-function linkClassName(owner: EntityMetadata, { name }: EntityProperty): string {
-  return `${owner.className}${name.charAt(0).toUpperCase()}${name.slice(1)}Version`;
+function listRules(
+  table: string,
+  rules: Rules,
+): { readonly table: string; readonly rule: string; readonly sql: string }[] {
+  return Object.entries(rules).map(([rule, sql]) => ({ table, rule, sql }));
 }
 
-/** An inline embeddable has no column; its parts have. */
-function isInlined(prop: EntityProperty): boolean {
-  return prop.kind === ReferenceKind.EMBEDDED && !prop.object && !prop.array;
+const tablesByOrm = new WeakMap<Orm, readonly MirroredTable[]>();
+
+/** Metadata does not change once it is there. */
+function tablesOf(orm: Orm): readonly MirroredTable[] {
+  const tables = tablesByOrm.get(orm) ?? findMirroredTables(orm);
+  tablesByOrm.set(orm, tables);
+
+  return tables;
 }
 
-function mirrored(orm: Orm, live: EntityMetadata, version: EntityMetadata): Mirrored {
-  const quote = (column: string) => orm.em.getPlatform().quoteIdentifier(column);
-  const own = ['versionId', 'transaction', 'endTransactionId', 'operationType'];
-  const copied = version.props.filter(
-    prop =>
-      prop.persist !== false &&
-      prop.fieldNames &&
-      prop.columnTypes?.length &&
-      !own.includes(prop.name) &&
-      !isInlined(prop),
+async function readColumns(em: Orm['em'], tables: readonly MirroredTable[]): Promise<TableColumns[]> {
+  const names = tables.flatMap(({ live, history }) => [live, history]);
+  const sql = names.map((name, i) =>
+    isSqlite(em)
+      ? `select ${i} as i, name, type from pragma_table_xinfo('${name.slice(1, -1)}')`
+      : `select ${i} as i, attname as name, format_type(atttypid, null) as type from pg_attribute ` +
+        `where attrelid = to_regclass('${name}') and attnum > 0 and not attisdropped`,
   );
-  const types = new Map(copied.flatMap(prop => prop.fieldNames.map((name, i) => [name, prop.columnTypes[i] ?? ''])));
-  const column = (name: string) => quote(version.properties[name as never]!['fieldNames'][0]!);
-  const key = version.properties['operationType' as never]
-    ? live.getPrimaryProps()
-    : [
-        version.properties['owner' as never]!,
-        version.properties['target' as never]!,
-        ...live.getPrimaryProps().filter(prop => !prop.targetMeta),
-      ];
+  const rows = await em.execute<{ i: number; name: string; type: string }[]>(sql.join(' union all '));
+  const columns = names.map(
+    (_, i): Columns => new Map(rows.filter(row => row.i === i).map(({ name, type }) => [name, type])),
+  );
 
-  return {
-    live: quoted(orm, live),
-    history: quoted(orm, version),
-    key: (key as EntityProperty[]).flatMap(prop => prop.fieldNames).map(quote),
-    columns: [...types].map(([name, type]) => comparable(orm, quote(name), type)),
-    since: column('transaction'),
-    until: column('endTransactionId'),
-    operation: version.properties['operationType' as never] && column('operationType'),
-  };
+  return tables.map((table, i) => ({ live: columns[2 * i + (table.rows ? 1 : 0)]!, history: columns[2 * i + 1]! }));
 }
 
-/** One history of several tables. */
-function mirroredHierarchy(
-  orm: Orm,
-  root: EntityMetadata,
-  rootVersion: EntityMetadata,
-  metas: readonly EntityMetadata[],
-): Mirrored {
-  const table = mirrored(orm, root, rootVersion);
-  const classes = metas
-    .filter(meta => meta.root.class === root.class)
-    .map(live => ({ live, version: metas.find(meta => meta.class === versionClassOf(live))! }));
-  const own = ['versionId', 'transaction', 'endTransactionId', 'operationType'];
-  const columns = rootVersion.props
-    .filter(prop => prop.persist !== false && prop.fieldNames && prop.columnTypes?.length && !own.includes(prop.name))
-    .flatMap(prop => prop.fieldNames.map((name, i) => ({ name, type: prop.columnTypes[i]! })));
+/**
+ * Values are equal as the database stores them, whatever collation or scale their type compares by; `jsonb` by value.
+ * In SQLite, `quote()` tells values and their types apart.
+ */
+function dialectOf(em: Orm['em']): MirrorDialect {
+  const quote = (identifier: string) => `"${identifier.replaceAll('"', '""')}"`;
+  const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
-  return { ...table, live: joinedRows(orm, classes, columns, rootVersion.discriminatorColumn as string) };
+  return isSqlite(em)
+    ? {
+        quote,
+        comparable: column => `quote(${column})`,
+        equal: 'is',
+        contains: (column, element) =>
+          `exists (select 1 from json_each(${column}) where json_each.value = ${literal(element)})`,
+      }
+    : {
+        quote,
+        comparable: (column, type) => (type === 'jsonb' ? column : `${column}::text`),
+        equal: 'is not distinct from',
+        contains: (column, element) => `${column} @> ${literal(JSON.stringify([element]))}::jsonb`,
+      };
 }
 
-/** SQLite compares by value and type in `quote()`, whatever the column's collation. */
-function comparable(orm: Orm, column: string, type: string): string {
-  if (orm.em.getPlatform() instanceof SqlitePlatform) {
-    return `quote(${column})`;
+function isSqlite(em: Orm['em']): boolean {
+  return em.getPlatform() instanceof SqlitePlatform;
+}
+
+function nameOf(table: MirrorException): string {
+  if (typeof table === 'string') {
+    return table;
   }
 
-  return /^(json|xml|point|line|lseg|box|path|polygon|circle)\b/.test(type) ? `${column}::text` : column;
-}
-
-function quoted(orm: Orm, meta: EntityMetadata): string {
-  const schema = meta.schema ?? orm.config.get('schema');
-  return orm.em.getPlatform().quoteIdentifier(schema ? `${schema}.${meta.tableName}` : meta.tableName);
+  return EntitySchema.is(table) ? table.meta.className : table.name;
 }

@@ -49,7 +49,7 @@ export function deriveVersion(
   addOwnMembers(version, context);
   const excluded = new Set<string>(options.exclude ?? []);
   const copied = Object.entries(shape).filter(
-    ([, prop]) => !excluded.has(prop.name) && !isExcludedPart(prop, excluded) && !isLock(prop),
+    ([, prop]) => !excluded.has(prop.name) && !isExcludedPart(shape, prop, excluded) && !isLock(prop),
   );
   for (const [key, prop] of copied) {
     if (key === prop.name && !prop.embedded && (isToOne(prop) || isToMany(prop))) {
@@ -66,7 +66,7 @@ export function deriveVersion(
       }
     }
   }
-  relinkEmbedded(version);
+  relinkEmbedded(version, options.rename ?? {});
   if (isJoined(live)) {
     addEntityType(version, context);
   }
@@ -264,9 +264,13 @@ function issuedAt(
   } as unknown as EntityProperty;
 }
 
-/** An embedded property's parts are copies too. */
-function relinkEmbedded(version: EntityMetadata): void {
+/** An embedded property's parts are copies too, and know it by its name. */
+function relinkEmbedded(version: EntityMetadata, rename: Readonly<Record<string, string>>): void {
   for (const prop of Object.values(version.properties)) {
+    if (prop.embedded) {
+      const [whole, part] = prop.embedded;
+      prop.embedded = [rename[whole] ?? whole, part];
+    }
     if (prop.embeddedProps) {
       prop.embeddedProps = Object.fromEntries(
         Object.entries(prop.embeddedProps).map(([part, child]) => [part, version.properties[child.name] ?? child]),
@@ -275,8 +279,10 @@ function relinkEmbedded(version: EntityMetadata): void {
   }
 }
 
-function isExcludedPart(prop: EntityProperty, excluded: ReadonlySet<string>): boolean {
-  return prop.embedded !== undefined && excluded.has(prop.embedded[0]);
+/** Whether the property is part of an excluded embeddable, however deep. */
+function isExcludedPart(shape: Shape, prop: EntityProperty, excluded: ReadonlySet<string>): boolean {
+  const whole = prop.embedded && shape[prop.embedded[0]];
+  return whole !== undefined && (excluded.has(whole.name) || isExcludedPart(shape, whole, excluded));
 }
 
 /** The optimistic lock counts writes, not states. */

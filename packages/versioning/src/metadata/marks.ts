@@ -116,7 +116,12 @@ function unifyHierarchies(marked: readonly MarkedEntity[]): MarkedEntity[] {
 
 /** Whether some mark says that the class, or one that it extends, is versioned; a list in a configuration may say so as well. */
 export function isMarked(target: object): boolean {
-  return nearestMark(target, new Map()) !== undefined;
+  return markOf(target) !== undefined;
+}
+
+/** The mark of a class, or of the nearest one that it extends. */
+export function markOf(target: object): VersionedOptions | undefined {
+  return nearestMark(target, new Map());
 }
 
 function nearestMark(target: object | null, listed: Map<object, VersionedOptions>): VersionedOptions | undefined {
