@@ -43,6 +43,13 @@ function register(orm: MikroORM, options: ResolvedOptions): void {
   registered.add(orm);
   const { config } = orm;
   const dialect = dialectOf(config.getPlatform(), options.transactionIdType);
+  if (options.schema !== undefined && dialect.name === 'sqlite') {
+    throw VersioningError.unsupported(
+      'Versioning.with({ schema })',
+      'is given for SQLite, which has no schemas',
+      'Leave it out; tablePrefix and tableSuffix set the history apart.',
+    );
+  }
   defineAccessors();
   noteFlushCallers(ambientContext);
   addTransactionEntity(orm, options, dialect);
@@ -54,7 +61,8 @@ function register(orm: MikroORM, options: ResolvedOptions): void {
       const derive = () => {
         const model = deriveModel(storage, platform, options, dialect);
         addRecorder(orm, model, options, dialect);
-        protectHistory(config, historyPairs(model, platform));
+        const { versionId, transactionId, endTransactionId } = options.columns;
+        protectHistory(config, historyPairs(model, platform), [versionId, transactionId, endTransactionId]);
       };
       const result = before?.(storage, platform);
       return result instanceof Promise ? result.then(derive) : derive();

@@ -1,6 +1,7 @@
 import { Reference, type ChangeSet, type EntityMetadata, type Platform } from '@mikro-orm/core';
 
 import type { Leaving } from '../model/Leaving.ts';
+import { ownSchemaOf } from '../internals/entityState.ts';
 import { serializeKey } from '../model/Touched.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 import { databaseValues, keyOf } from './keys.ts';
@@ -41,7 +42,7 @@ export class Followers {
         const key = keyOf(entity, meta, this.#platform);
         if (key) {
           targets.push(identify(meta, serializeKey(key)));
-          found.push({ meta, key });
+          found.push({ meta, key, schema: ownSchemaOf(entity) });
         }
       }
     }

@@ -1,7 +1,8 @@
-import { JsonType, type EntityMetadata, type EntityProperty, type Platform } from '@mikro-orm/core';
+import { JsonType, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import { isJoined, type Shape } from './hierarchy.ts';
+import { isWildcard } from './schemas.ts';
 import type { MarkedEntity } from './marks.ts';
 
 /** Members that every version has; a property of the entity with such a name must be renamed. */
@@ -25,12 +26,12 @@ const MEMBERS = [
 ];
 
 /** Throws a `VersioningError` for what an entity has that can't be versioned. */
-export function refuseUnsupported(live: EntityMetadata, version: string, platform: Platform): void {
-  if (live.schema === '*') {
+export function refuseUnsupported(live: EntityMetadata, version: string, { platform, options }: DeriveContext): void {
+  if (options.schema !== undefined && isWildcard(live, platform)) {
     throw VersioningError.unsupported(
       live.className,
-      "has the wildcard schema '*', which is not supported yet",
-      'Give it a schema, or leave it out.',
+      `has the wildcard schema, so that its histories can't be together in the schema ${options.schema}`,
+      'Leave out Versioning.with({ schema }): each history is in the schema of its rows then.',
     );
   }
   if (version.length > platform.getMaxIdentifierLength()) {

@@ -1,6 +1,7 @@
 import type { EntityMetadata, Platform } from '@mikro-orm/core';
 import { discriminatorOf, isJoined, type Hierarchy } from './hierarchy.ts';
-import { hasColumns, qualified } from './properties.ts';
+import { hasColumns } from './properties.ts';
+import { qualified } from './schemas.ts';
 
 /**
  * The live rows of a joined hierarchy as one table, `(select … from animal left join dog …)`, with the columns that the

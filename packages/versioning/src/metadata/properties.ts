@@ -185,16 +185,14 @@ export function toOneProperty(
   } as unknown as EntityProperty;
 }
 
-/** The quoted name of an entity's table, with its schema unless that is the default one. */
-export function qualified(meta: EntityMetadata, platform: Platform): string {
-  const configured = meta.schema ?? platform.getConfig().get('schema');
-  const schema = configured !== platform.getDefaultSchemaName() ? configured : undefined;
-  return platform.quoteIdentifier(schema ? `${schema}.${meta.tableName}` : meta.tableName);
-}
-
 /** Property of a version that holds the key of a relation to a versioned target. */
 export function keyName(name: string): string {
   return `${name}__key`;
+}
+
+/** What MikroORM hands to a formula besides: the schema of its query. */
+export interface FormulaTable {
+  readonly schema?: string | undefined;
 }
 
 /** What MikroORM hands to a formula: `alias.column` by property, unquoted. */
