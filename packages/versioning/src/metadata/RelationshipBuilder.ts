@@ -1,5 +1,4 @@
 import {
-  LoadStrategy,
   type EntityMetadata,
   ReferenceKind,
   type EntityProperty,
@@ -80,6 +79,7 @@ export class RelationshipBuilder {
         ...copyProperty(prop, name, version, this.#platform),
         owner: true,
         kind: ReferenceKind.MANY_TO_ONE,
+        targetMeta: wholeHierarchy(this.#live(prop)),
       });
       properties.push({ live: prop.name, name, value: name });
       return;
@@ -143,8 +143,7 @@ export class RelationshipBuilder {
       formula,
       ...(ref ? { ref } : {}),
       ...(inherited ? { inherited } : {}),
-      // joined, MikroORM takes the root of a hierarchy for the root class alone
-      ...(target.discriminatorMap ? { strategy: LoadStrategy.SELECT_IN } : {}),
+      targetMeta: wholeHierarchy(target),
     } as never);
   }
 
@@ -189,7 +188,6 @@ export class RelationshipBuilder {
       ...(prop.where ? { where: prop.where } : {}),
       ...(prop.hidden ? { hidden: true } : {}),
       ...(prop.inherited ? { inherited: true } : {}),
-      ...(item.discriminatorMap ? { strategy: LoadStrategy.SELECT_IN } : {}),
     } as unknown as EntityProperty);
     // like the inverse side that MikroORM makes up for a unidirectional relation: never hydrated, for its own queries
     add(item, {
@@ -322,7 +320,7 @@ export class RelationshipBuilder {
       .getPrimaryProps()
       .flatMap(each => each.fieldNames)
       .map((_, i) => `item_${i}`);
-    add(pivot, toOneProperty('item', item, itemColumns, key));
+    add(pivot, toOneProperty('item', wholeHierarchy(item), itemColumns, key));
     if (ordered) {
       add(pivot, scalarProperty('position', 'position', 'integer'));
     }
@@ -348,12 +346,27 @@ export class RelationshipBuilder {
   }
 }
 
+/**
+ * The class with the columns and the rows of its whole hierarchy. In a join, MikroORM takes a class for that class alone,
+ * without its subclasses; here the relation says which rows they are, and they may be of any class.
+ */
+function wholeHierarchy(meta: EntityMetadata): EntityMetadata {
+  const { root, class: target, className } = meta;
+  return root.discriminatorMap
+    ? (Object.create(root, {
+        class: { value: target },
+        className: { value: className },
+        discriminatorValue: { value: undefined },
+      }) as EntityMetadata)
+    : meta;
+}
+
 function targetOf(meta: EntityMetadata): object {
   return {
     type: meta.className,
     target: meta.class,
     entity: () => meta.class,
-    targetMeta: meta,
+    targetMeta: wholeHierarchy(meta),
     referencedPKs: meta.primaryKeys,
   };
 }

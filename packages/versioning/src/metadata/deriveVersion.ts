@@ -1,9 +1,9 @@
 import { EntityMetadata, JsonType, ReferenceKind, type EntityProperty, type Platform } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import type { HistoryTable } from '../model/HistoryTable.ts';
-import type { ResolvedOptions } from '../options.ts';
+import type { EntityReference, ResolvedOptions } from '../options.ts';
 import type { Dialect } from './dialect.ts';
-import type { MarkedEntity } from './marks.ts';
+import { classOf, type MarkedEntity } from './marks.ts';
 import {
   type FormulaColumns,
   columnsOf,
@@ -137,7 +137,8 @@ function emptyVersion(
   }
   if (root) {
     version.root = root.version;
-    version.extends = Object.getPrototypeOf(versionClass) as never;
+    // not the prototype: between two entity classes there may be one that `defineEntity` made up
+    version.extends = versionClassOf(classOf(live.extends as EntityReference)) as never;
   } else if (live.discriminatorColumn) {
     version.inheritanceType = 'sti';
     version.discriminatorColumn = live.discriminatorColumn;
