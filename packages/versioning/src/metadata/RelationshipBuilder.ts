@@ -9,7 +9,7 @@ import { VersioningError } from '../errors.ts';
 import type { LinkHistory } from '../model/VersioningModel.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import { add, type DerivedVersion } from './deriveVersion.ts';
-import { isJoined } from './hierarchy.ts';
+import { isJoined, wholeHierarchy } from './hierarchy.ts';
 import { isBelow, rowsWith } from './joinedTables.ts';
 import { TemporalSql, referringColumns, type Target } from './TemporalSql.ts';
 import { addPolymorphicToMany, addToMany, type Storage } from './toManyRelations.ts';
@@ -81,7 +81,7 @@ export class RelationshipBuilder {
     }
     const { version, properties } = derived;
     const name = this.#nameOf(derived, prop);
-    const { versions } = this.#targetOf(prop);
+    const { live, versions } = this.#targetOf(prop);
     const key = versions && !prop.mapToPk ? keyName(name) : name;
     if (version.root === version) {
       version.indexes.push({ properties: [key, 'endTransactionId'] });
@@ -89,7 +89,7 @@ export class RelationshipBuilder {
     const copy = { ...copyProperty(prop, key, version, this.#platform), owner: true, kind: ReferenceKind.MANY_TO_ONE };
     properties.push({ live: prop.name, name, value: key });
     if (!versions || prop.mapToPk) {
-      add(version, copy);
+      add(version, { ...copy, targetMeta: wholeHierarchy(live) });
       return;
     }
     add(version, { ...copy, mapToPk: true, hidden: true, ref: false } as EntityProperty);

@@ -71,6 +71,22 @@ export function discriminatorOf(meta: EntityMetadata): string | undefined {
   return Object.entries(meta.root.discriminatorMap ?? {}).find(([, target]) => target === meta.class)?.[0];
 }
 
+/**
+ * A class of live rows, with the columns and the rows of its whole single-table hierarchy. In a join, MikroORM takes a class
+ * for that class alone, without its subclasses; here the relation says which rows they are, of whatever class. Versions
+ * are distinguished by themselves.
+ */
+export function wholeHierarchy(meta: EntityMetadata): EntityMetadata {
+  const { root, class: target, className } = meta;
+  return root.inheritanceType === 'sti' && !root.polymorphs
+    ? (Object.create(root, {
+        class: { value: target },
+        className: { value: className },
+        discriminatorValue: { value: undefined },
+      }) as EntityMetadata)
+    : meta;
+}
+
 function parentClassOf(meta: EntityMetadata, storage: MetadataStorage): object | undefined {
   return (meta.tptParent ?? storage.find(meta.extends as never))?.class;
 }

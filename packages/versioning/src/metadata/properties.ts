@@ -86,6 +86,10 @@ export function copyProperty(
   for (const key of DROPPED) {
     delete copy[key];
   }
+  if (!prop.customType && prop.runtimeType === 'Date') {
+    // on SQLite, MikroORM takes every loaded value of type 'datetime' for a changed one
+    copy.type = 'Date';
+  }
   if (!prop.nativeEnumName) {
     // an enum's check constraint would refuse history when an item is removed
     delete copy.enum;

@@ -7,6 +7,7 @@ import {
   type Platform,
 } from '@mikro-orm/core';
 import { joinPivotBySql } from '../internals/asOfJoins.ts';
+import { wholeHierarchy } from './hierarchy.ts';
 import { add, resolvedEntity, type DerivedVersion } from './deriveVersion.ts';
 import { scalarProperty, toOneProperty } from './properties.ts';
 import { inSchema } from './schemas.ts';
@@ -35,7 +36,7 @@ export function addToMany(
   const keys = keyColumns(item).map((_, i) => `item_${i}`);
   const pivot = virtualPivot(version, name, sql, ['owner', 'item'], storage);
   addOwner(pivot, version);
-  add(pivot, toOneProperty('item', item, keys, { primary: true, nullable: false }));
+  add(pivot, toOneProperty('item', wholeHierarchy(item), keys, { primary: true, nullable: false }));
   finishPivot(pivot, live, sql);
   const inverse = `${version.className}_${name}__inverse`;
   add(version, {
@@ -161,7 +162,7 @@ function targetOf(meta: EntityMetadata): object {
     type: meta.className,
     target: meta.class,
     entity: () => meta.class,
-    targetMeta: meta,
+    targetMeta: wholeHierarchy(meta),
     referencedPKs: meta.primaryKeys,
   };
 }

@@ -2,6 +2,7 @@ import { PolymorphicRef, type EntityMetadata, type EntityProperty, type Platform
 import { joinToOneByFormula } from '../internals/asOfJoins.ts';
 import { correctJoinedRows } from '../internals/joinedRows.ts';
 import type { DeriveContext } from './DeriveContext.ts';
+import { wholeHierarchy } from './hierarchy.ts';
 import { add } from './deriveVersion.ts';
 import {
   aliasOf,
@@ -28,6 +29,7 @@ export function asOfToOne(
     formula,
     ...(ref ? { ref } : {}),
     ...(inherited ? { inherited } : {}),
+    targetMeta: wholeHierarchy(target),
   } as never);
 }
 
