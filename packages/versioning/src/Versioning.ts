@@ -135,13 +135,13 @@ function historyPairs({ rows, links }: VersioningModel, platform: Platform): His
   return [
     ...[...rows.values()].map(({ sources, version }) => ({
       history: name(version),
-      live: sources.map(({ meta, renamed }) => ({ table: name(meta), renamed })),
+      live: sources.map(({ meta, prefix }) => ({ table: name(meta), prefix })),
     })),
     ...[...new Map(links.map(link => [link.version, link])).values()]
       .filter(({ table }) => table.kind === 'link')
       .map(({ pivot, version }) => ({
         history: name(version),
-        live: [{ table: name(pivot), renamed: new Map<string, string>() }],
+        live: [{ table: name(pivot), prefix: '' }],
       })),
   ];
 }

@@ -19,8 +19,8 @@ export interface HistoryPair {
   /** The live tables of this history: several for a joined hierarchy. */
   readonly live: readonly {
     readonly table: string;
-    /** Columns that the history calls otherwise. */
-    readonly renamed: ReadonlyMap<string, string>;
+    /** What its columns have in front in the history. */
+    readonly prefix: string;
   }[];
 }
 
@@ -196,10 +196,10 @@ function liveRenames(
   schema: DatabaseSchema,
 ): Record<string, string> {
   return Object.fromEntries(
-    live.flatMap(({ table, renamed }) =>
+    live.flatMap(({ table, prefix }) =>
       Object.entries(changed[keyOf(schema, table)]?.renamedColumns ?? {}).map(([old, { name }]) => [
-        renamed.get(old) ?? old,
-        renamed.get(name) ?? name,
+        prefix + old,
+        prefix + name,
       ]),
     ),
   );

@@ -1,7 +1,7 @@
 import { JsonType, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import type { DeriveContext } from './DeriveContext.ts';
-import { isJoined, type Shape } from './hierarchy.ts';
+import { columnPrefix, isJoined, type Shape } from './hierarchy.ts';
 import { isWildcard } from './schemas.ts';
 import type { MarkedEntity } from './marks.ts';
 
@@ -39,6 +39,18 @@ export function refuseUnsupported(live: EntityMetadata, version: string, { platf
       live.className,
       `would have the version table ${version}, a name of ${version.length} characters where the database has ${platform.getMaxIdentifierLength()}`,
       "Give it a shorter one: @Versioned({ tableName: '…' }).",
+    );
+  }
+  const long = live.props
+    .flatMap(prop => prop.fieldNames ?? [])
+    .find(column => {
+      return columnPrefix(live).length + column.length > platform.getMaxIdentifierLength();
+    });
+  if (isJoined(live) && long !== undefined) {
+    throw VersioningError.unsupported(
+      `${live.className}, of a hierarchy of tables,`,
+      `would have the column ${columnPrefix(live)}${long} in its history, a name too long for the database`,
+      'Give the table or the column a shorter one.',
     );
   }
   for (const prop of live.getPrimaryProps()) {

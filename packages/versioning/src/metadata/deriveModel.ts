@@ -17,7 +17,7 @@ import { deriveLinks } from './deriveLink.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import { add, deriveVersion, type DerivedVersion } from './deriveVersion.ts';
 import type { Dialect } from './dialect.ts';
-import { flattenHierarchy, isJoined, type Hierarchy } from './hierarchy.ts';
+import { columnPrefix, flattenHierarchy, isJoined, type Hierarchy } from './hierarchy.ts';
 import { findMarked, type MarkedEntity } from './marks.ts';
 import { aliasOf, isPolymorphicToMany, toOneProperty, type FormulaColumns } from './properties.ts';
 import { inSchema, isOpen, isWildcard, qualified } from './schemas.ts';
@@ -101,7 +101,7 @@ function deriveVersions(
   for (const marked of all) {
     const { meta } = marked;
     if (meta.root === meta && meta.inheritanceType) {
-      hierarchies.set(meta.class, flattenHierarchy(meta, storage, context.platform));
+      hierarchies.set(meta.class, flattenHierarchy(meta, storage));
     }
     const root = meta.root === meta ? undefined : byClass.get(meta.root.class);
     byClass.set(meta.class, deriveVersion(marked, context, hierarchies.get(meta.root.class), root));
@@ -124,10 +124,7 @@ function rowHistory(
   // a versioned pivot entity's table knows the ends of its links as well
   const table = links.find(link => link.version === version)?.table ?? own;
   const metas = hierarchy && isJoined(live) ? hierarchy.classes : [live];
-  const sources = metas.map(meta => ({
-    meta,
-    renamed: hierarchy?.renamed.get(meta.class) ?? new Map<string, string>(),
-  }));
+  const sources = metas.map(meta => ({ meta, prefix: columnPrefix(meta) }));
   return { table, sources, live, version };
 }
 
