@@ -1,10 +1,95 @@
-import { Entity, PrimaryKey } from '@mikro-orm/decorators/es';
+import type { Collection } from '@mikro-orm/core';
+import { Entity, ManyToMany, ManyToOne, OneToMany, PrimaryKey, Property } from '@mikro-orm/decorators/es';
 import { changeset, countVersions, ErrorCode, revert, Versioned, Versioning, versionOf } from 'mikro-orm-versioning';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
 import { historyOf } from './support/history.ts';
 import { Album, Clip, Label, Media, Photo, Video } from './support/media.ts';
+
+@Entity({ discriminatorColumn: 'kind', discriminatorValue: 'animal' })
+class Animal {
+  @PrimaryKey({ type: 'integer' })
+  id!: number;
+
+  @ManyToOne(() => Keeper, { nullable: true })
+  keeper?: Keeper | null;
+}
+
+@Entity({ discriminatorValue: 'dog' })
+class Dog extends Animal {
+  @Property({ type: 'string' })
+  name!: string;
+}
+
+@Entity({ discriminatorValue: 'puppy' })
+class Puppy extends Dog {
+  @Property({ type: 'integer' })
+  weeks!: number;
+}
+
+@Entity()
+class Keeper {
+  @PrimaryKey({ type: 'integer' })
+  id!: number;
+
+  @OneToMany(() => Animal, animal => animal.keeper)
+  animals!: Collection<Animal>;
+
+  @ManyToMany(() => Dog)
+  dogs!: Collection<Dog>;
+
+  @ManyToOne(() => Animal)
+  oldest!: Animal;
+
+  @ManyToOne(() => Dog)
+  dearest!: Dog;
+}
+
+describeEachDatabase('a single-table hierarchy whose base classes have rows of their own', db => {
+  const STRATEGIES = ['select-in', 'joined', 'balanced'] as const;
+  const MARKED = [
+    ['versioned', [Animal, Keeper]],
+    ['not versioned', [Keeper]],
+  ] as const;
+  const CASES = MARKED.flatMap(([name, entities]) => STRATEGIES.map(strategy => [name, strategy, entities] as const));
+
+  it.each(CASES)('%s, is related to with its subclasses, %s', async (_, strategy, entities) => {
+    const orm = await createOrm(db, {
+      entities: [Animal, Dog, Keeper, Puppy],
+      extensions: [Versioning.with({ entities })],
+    });
+    const writing = orm.em.fork();
+    const animal = writing.create(Animal, { id: 1 });
+    const dog = writing.create(Dog, { id: 2, name: 'a' });
+    const puppy = writing.create(Puppy, { id: 3, name: 'b', weeks: 7 });
+    await writing.flush();
+    const animals = [animal, dog, puppy];
+    writing.create(Keeper, { id: 1, oldest: puppy, dearest: puppy, animals, dogs: [dog, puppy] });
+    await writing.flush();
+
+    const em = orm.em.fork();
+    const populate = ['animals', 'dogs', 'oldest', 'dearest'] as const;
+    const version = await em.findOneOrFail(versionOf(Keeper), { id: 1 }, { populate, strategy });
+    const kinds = (items: Iterable<object>) => [...items].map(item => item.constructor.name).toSorted();
+    const suffix = entities.length > 1 ? 'Version' : '';
+    expect(kinds(version.animals)).toEqual(['Animal', 'Dog', 'Puppy'].map(name => name + suffix));
+    expect(kinds(version.dogs)).toEqual(['Dog', 'Puppy'].map(name => name + suffix));
+    expect(version.dogs.find(({ id }) => id === 3)).toMatchObject({ name: 'b', weeks: 7 });
+    for (const related of [version.oldest, version.dearest]) {
+      expect(related.constructor.name).toBe(`Puppy${suffix}`);
+      expect(related).toMatchObject({ id: 3, name: 'b', weeks: 7 });
+    }
+    for (const condition of [
+      { animals: { id: 3 } },
+      { dogs: { name: 'b' } },
+      { oldest: { keeper: 1 } },
+      { dearest: { name: 'b' } },
+    ]) {
+      expect(await em.count(versionOf(Keeper), condition)).toBe(1);
+    }
+  });
+});
 
 describeEachDatabase('single-table inheritance', db => {
   let orm: Orm;

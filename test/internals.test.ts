@@ -1,6 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-import { defineEntity, EventType, p, UnitOfWork, type EventSubscriber } from '@mikro-orm/core';
+import {
+  Configuration,
+  defineEntity,
+  EventType,
+  MetadataDiscovery,
+  MetadataStorage,
+  p,
+  UnitOfWork,
+  type EventSubscriber,
+} from '@mikro-orm/core';
 import { AbstractSqlDriver, QueryBuilderHelper, SchemaComparator, SqlSchemaGenerator } from '@mikro-orm/sql';
 import { Versioning, versioned } from 'mikro-orm-versioning';
 import { expect, it } from 'vitest';
@@ -173,6 +182,16 @@ describeEachDatabase('MikroORM', db => {
     const [pivot, target] = Object.values(joins[0]!);
     expect(pivot!.subquery).toMatch(/^select o\..*from .*marked_version/);
     expect(target!.table).toBe('plain');
+  });
+
+  it('hands a new configuration to its platform, so that its entities are found with their history', async () => {
+    const { driver, dbName } = await db.options();
+    const config = new Configuration({ driver, dbName, entities: [Marked, Plain], extensions: [Versioning] } as never);
+    const discovery = new MetadataDiscovery(new MetadataStorage(), config.getPlatform(), config);
+    const found = [...(await discovery.discover(false))].map(({ className }) => className);
+    expect(found).toEqual(
+      expect.arrayContaining(['Marked', 'MarkedPlainsVersion', 'MarkedVersion', 'Plain', 'VersionTransaction']),
+    );
   });
 
   it('compares schemas through the methods that schemaDiffs wraps', () => {

@@ -1,4 +1,4 @@
-import { defineEntity, EntitySchema, p } from '@mikro-orm/core';
+import { defineEntity, EntitySchema, p, type MikroORM } from '@mikro-orm/core';
 import { Entity, ManyToOne, PrimaryKey, Property } from '@mikro-orm/decorators/es';
 import {
   ErrorCode,
@@ -11,7 +11,7 @@ import {
 } from 'mikro-orm-versioning';
 import { describe, expect, it } from 'vitest';
 
-import { createOrm, describeEachDatabase } from './support/databases.ts';
+import { createOrm, describeEachDatabase, type OrmOptions } from './support/databases.ts';
 import { historyOf } from './support/history.ts';
 
 @Entity()
@@ -73,6 +73,29 @@ describeEachDatabase('marking', db => {
     await em.flush();
     expect(await historyOf(orm, [entity])).toMatchObject([expect.stringMatching(/#1 INSERT \{ name: a/)]);
     expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+  });
+
+  it('the options of one ORM start another one, with a history of its own', async () => {
+    const Copied = versioned(define('Copied'));
+    const first = await start([Copied]);
+    const second = await createOrm(db, first.config.getAll() as OrmOptions);
+    for (const orm of [first, second]) {
+      const em = orm.em.fork();
+      em.create(Copied, { id: 1, name: 'a' });
+      await em.flush();
+      expect(await historyOf(orm, [Copied])).toEqual(['Copied#1 INSERT { name: a } [1, )']);
+      expect(await em.count(VersionTransaction)).toBe(1);
+    }
+  });
+
+  it("an extension of the application's own may register it", async () => {
+    const Registered = versioned(define('Registered'));
+    const ours = { register: (orm: MikroORM) => Versioning.register(orm) };
+    const orm = await createOrm(db, { entities: [Registered], extensions: [ours] });
+    const em = orm.em.fork();
+    em.create(Registered, { id: 1, name: 'a' });
+    await em.flush();
+    expect(await historyOf(orm, [Registered])).toEqual(['Registered#1 INSERT { name: a } [1, )']);
   });
 
   it("global names of tables, columns and the type of ids are the user's", async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { defineEntity, p } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
-import { Versioning, versioned, versionOf } from 'mikro-orm-versioning';
+import { Operation, Versioning, versioned, versionOf } from 'mikro-orm-versioning';
 import { expect, it } from 'vitest';
 
 import { connectOrm, describeEachDatabase, disconnectOrm, type Connection, type Orm } from './support/databases.ts';
@@ -17,11 +17,11 @@ const article = (properties: object) =>
 
 describeEachDatabase('migrations', db => {
   /** An ORM of one shape, on the same database and folder of migrations as the shapes before, whose ORM it replaces. */
-  async function withShape(entity: object, connection: Connection, folder?: string): Promise<Orm> {
+  async function withShape(shape: object | readonly object[], connection: Connection, folder?: string): Promise<Orm> {
     const former = current.get(connection);
     await (former && disconnectOrm(db, former));
     const orm = await connectOrm(db, connection, {
-      entities: [entity as never],
+      entities: [shape].flat() as never[],
       extensions: folder === undefined ? [Versioning] : [Versioning, Migrator],
       migrations: {
         ...(folder === undefined ? {} : { path: folder }),
@@ -197,5 +197,131 @@ describeEachDatabase('migrations', db => {
       { headline: 'old', kept: 7, summary: null },
     ]);
     expect(await columns(orm, 'article')).toEqual(['id', 'summary']);
+  });
+
+  const plain = (properties: object) => defineEntity({ name: 'Article', properties: { id: id(), ...properties } });
+
+  it('an entity marked later begins its history then; down takes it back', async () => {
+    const { connection, folder } = await setUp();
+    const Before = plain({ name: p.string() });
+    let orm = await withShape(Before, connection, folder);
+    await migrate(orm, 'initial');
+    await write(orm, Before as never, { id: 1, name: 'old' });
+    const After = article({ name: p.string() });
+    orm = await withShape(After, connection, folder);
+    expect((await migrate(orm, 'mark')).join('\n')).toMatch(/create table article_version/);
+    const em = orm.em.fork();
+    const old = (await em.findOneOrFail(After, { id: 1 } as never)) as { name: string };
+    old.name = 'new';
+    await em.flush();
+    const versions = await orm.em.fork().find(versionOf(After), {}, { populate: ['previous'] as never });
+    expect(versions).toMatchObject([{ operationType: Operation.UPDATE, name: 'new', previous: null }]);
+    await orm.migrator.down();
+    await expect(orm.em.fork().execute('select * from article_version')).rejects.toThrow(/article_version/);
+    expect(await orm.em.fork().execute('select name from article')).toEqual([{ name: 'new' }]);
+    await orm.migrator.up();
+    expect(await orm.em.fork().count(versionOf(After))).toBe(0);
+    mirrorExcept(orm, ['Article'], 'its row is older than the history that was created again');
+  });
+
+  it('an entity unmarked later leaves its history, which goes on when it is marked again', async () => {
+    const { connection, folder } = await setUp();
+    const Marked = article({ name: p.string(), size: p.integer().nullable() });
+    let orm = await withShape(Marked, connection, folder);
+    await migrate(orm, 'initial');
+    await write(orm, Marked, { id: 1, name: 'a' });
+    const Unmarked = plain({ name: p.string(), motto: p.string().nullable() });
+    orm = await withShape(Unmarked, connection, folder);
+    expect(await migrate(orm, 'unmark')).toEqual([]);
+    const em = orm.em.fork();
+    ((await em.findOneOrFail(Unmarked, { id: 1 } as never)) as unknown as { name: string }).name = 'b';
+    await em.flush();
+    expect(await orm.em.fork().execute('select name from article_version')).toEqual([{ name: 'a' }]);
+    await orm.migrator.down();
+    await orm.migrator.up();
+    expect(await orm.em.fork().execute('select name from article_version')).toEqual([{ name: 'a' }]);
+    const Again = article({ name: p.string(), motto: p.string().nullable() });
+    orm = await withShape(Again, connection, folder);
+    expect((await migrate(orm, 'mark again')).join('\n')).toMatch(/add (column )?motto/);
+    const last = orm.em.fork();
+    ((await last.findOneOrFail(Again, { id: 1 } as never)) as { name: string }).name = 'c';
+    await last.flush();
+    const versions = await orm.em.fork().find(versionOf(Again), {}, { orderBy: { versionId: 'asc' } as never });
+    expect(versions.map(version => (version as { changeset: object }).changeset)).toEqual([
+      { id: [null, 1], name: [null, 'a'] },
+      { name: ['a', 'c'] },
+    ]);
+  });
+
+  it('the history stays when its entity goes, also with schema:update', async () => {
+    const connection = await db.options({ shared: true });
+    const Before = article({ name: p.string() });
+    let orm = await withShape(Before, connection);
+    await orm.schema.update();
+    await write(orm, Before, { id: 1, name: 'a' });
+    const Other = versioned(defineEntity({ name: 'Other', properties: { id: id() } }));
+    orm = await withShape(Other, connection);
+    await orm.schema.update();
+    expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+    await expect(orm.em.fork().execute('select * from article')).rejects.toThrow(/article/);
+    expect(await orm.em.fork().execute('select name from article_version')).toEqual([{ name: 'a' }]);
+  });
+
+  it('an enum that loses an item keeps the versions that have it', async () => {
+    const { connection, folder } = await setUp();
+    const Before = article({ state: p.enum(['draft', 'public', 'old']) });
+    let orm = await withShape(Before, connection, folder);
+    await migrate(orm, 'initial');
+    await write(orm, Before, { id: 1, state: 'old' });
+    const em = orm.em.fork();
+    ((await em.findOneOrFail(Before, { id: 1 } as never)) as { state: string }).state = 'draft';
+    await em.flush();
+    const After = article({ state: p.enum(['draft', 'public']) });
+    orm = await withShape(After, connection, folder);
+    await migrate(orm, 'narrow');
+    const versions = await orm.em.fork().find(versionOf(After), {}, { orderBy: { versionId: 'asc' } as never });
+    expect(versions.map(version => (version as { state: string }).state)).toEqual(['old', 'draft']);
+  });
+
+  it('the tables of a joined hierarchy share what happens to their columns', async () => {
+    const { connection, folder } = await setUp();
+    const shape = (base: object, dog: object, cat: object) => {
+      const Animal = versioned(
+        defineEntity({ name: 'Article', inheritance: 'tpt', properties: { id: id(), ...base } }),
+      );
+      const Dog = defineEntity({ name: 'Dog', extends: Animal, properties: dog as {} });
+      const Cat = defineEntity({ name: 'Cat', extends: Animal, properties: cat as {} });
+      return [Animal, Dog, Cat];
+    };
+    const before = shape(
+      { name: p.string() },
+      { size: p.string(), gone: p.integer().nullable() },
+      { size: p.integer() },
+    );
+    let orm = await withShape(before, connection, folder);
+    await migrate(orm, 'initial');
+    const em = orm.em.fork();
+    em.create(before[1] as never, { id: 1, name: 'd', size: 'big', gone: 7 } as never);
+    em.create(before[2] as never, { id: 2, name: 'c', size: 3 } as never);
+    await em.flush();
+    const after = shape(
+      { title: p.string() },
+      { height: p.string() },
+      { size: p.integer(), colour: p.string().nullable() },
+    );
+    orm = await withShape(after, connection, folder);
+    await migrate(orm, 'change');
+    const versions = await orm.em.fork().find(versionOf(after[0] as never), {}, { orderBy: { id: 'asc' } as never });
+    expect(versions).toMatchObject([
+      { title: 'd', height: 'big' },
+      { title: 'c', size: 3, colour: null },
+    ]);
+    expect(await orm.em.fork().execute('select dog_gone as gone from article_version order by id')).toEqual([
+      { gone: 7 },
+      { gone: null },
+    ]);
+    await orm.migrator.down();
+    await orm.migrator.up();
+    expect(await orm.em.fork().count(versionOf(after[0] as never), { height: 'big' } as never)).toBe(1);
   });
 });

@@ -83,11 +83,10 @@ export class Puppy extends Dog {
 
 @Entity()
 export class Cat extends Animal {
-  // like that of dogs: one column of the history
   @Property({ type: 'integer' })
   weight!: number;
 
-  // not like that of dogs
+  // of another type than that of dogs
   @Property({ type: 'integer' })
   size!: number;
 

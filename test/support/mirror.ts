@@ -76,7 +76,10 @@ export async function findBroken(orm: Orm, em: Orm['em'] = orm.em): Promise<Brok
   const dialect = dialectOf(em);
   const has = await readColumns(em, tables);
   const rules = [
-    ...tables.flatMap((table, i) => listRules(table.name, rulesOf(table, has[i]!, transactions, dialect))),
+    ...tables.flatMap((table, i) => {
+      const namesakes = tables.filter(({ name }) => name === table.name);
+      return listRules(table.name, rulesOf(table, has[i]!, transactions, dialect, namesakes));
+    }),
     ...listRules('VersionTransaction', transactionRulesOf(transactions, dialect)),
   ];
   const question = rules.map(({ sql }, i) => `select ${i} as i where exists (${sql})`).join(' union all ');

@@ -40,6 +40,7 @@ export function rulesOf(
   has: TableColumns,
   transactions: Transactions,
   dialect: MirrorDialect,
+  namesakes: readonly MirroredTable[] = [table],
 ): Rules {
   const missing = table.columns.filter(column => !has.live.has(column) || !has.history.has(column));
 
@@ -53,7 +54,7 @@ export function rulesOf(
     ...presentRules(table, has, dialect),
     ...spanRules(table, transactions, dialect),
     ...sequenceRules(table, has, dialect),
-    ...transactionRules(table, transactions, dialect),
+    ...transactionRules(table, namesakes, transactions, dialect),
   };
 }
 
@@ -135,15 +136,20 @@ function sequenceRules(
   };
 }
 
-/** Transaction rows against spans. */
+/** Transaction rows against spans; one name may stand for tables in several schemas. */
 function transactionRules(
-  { name, history, since, until }: MirroredTable,
+  { name }: MirroredTable,
+  namesakes: readonly MirroredTable[],
   { table, id, changed }: Transactions,
   { quote, contains }: MirrorDialect,
 ): Rules {
-  const [from, to] = [quote(since), quote(until)];
   const named = contains(`t.${quote(changed)}`, name);
-  const edges = `select ${from} as id from ${history} union select ${to} from ${history} where ${to} not in ${openEnds}`;
+  const edges = namesakes
+    .map(({ history, since, until }) => {
+      const [from, to] = [quote(since), quote(until)];
+      return `select ${from} as id from ${history} union select ${to} from ${history} where ${to} not in ${openEnds}`;
+    })
+    .join(' union ');
 
   return {
     'a transaction names what it changed': `select * from (${edges}) e where not exists (select 1 from ${table} t where t.${quote(id)} = e.id and ${named})`,

@@ -29,8 +29,30 @@ export interface MirroredTable {
 /** What a mark leaves out, by class; a mark of the configuration's list is out of sight, and is taken to leave out nothing. */
 type Excluded = (meta: EntityMetadata, property: string) => boolean;
 
+const schemas = new WeakMap<Orm, readonly string[]>();
+
+/** Says in which schemas the tables of entities with the wildcard schema are. */
+export function mirrorSchemas(orm: Orm, names: readonly string[]): void {
+  schemas.set(orm, names);
+}
+
 /** The tables that must have history. Throws where the ORM has no history entity for one. */
 export function findMirroredTables(orm: Orm): MirroredTable[] {
+  return findTables(orm).flatMap(table =>
+    table.live.includes(WILDCARD)
+      ? (schemas.get(orm) ?? []).map(schema => ({
+          ...table,
+          live: table.live.replace(WILDCARD, schema),
+          history: table.history.replace(WILDCARD, schema),
+        }))
+      : [table],
+  );
+}
+
+/** MikroORM's name for the schema of the manager. */
+const WILDCARD = '*';
+
+function findTables(orm: Orm): MirroredTable[] {
   const metas = [...orm.getMetadata().getAll().values()];
   const roots = metas.filter(meta => meta.root === meta && !meta.embeddable && !meta.virtual && !meta.view);
   const excludes: Excluded = (meta, property) =>

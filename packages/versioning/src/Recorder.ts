@@ -101,11 +101,12 @@ export class Recorder implements EventSubscriber {
     const transaction = em.getTransactionContext<TransactionHandle>();
     const state = transaction ? this.#stateOf(transaction) : new TransactionState();
     state.frame = transaction ?? state;
+    state.schema = (em as EntityManager).schema;
     // what is left belongs to an earlier flush, which failed
     this.#reader.resolve(state, false);
     flush.leaving = this.#readNew(uow, flush, state);
     if (flush.leaving.length > 0) {
-      const { followers, deleted } = this.#reader.followersOf([...flush.seen]);
+      const { followers, deleted } = this.#reader.followersOf([...flush.seen], state);
       flush.leaving.push(...followers.of(deleted, flush.leaving));
       flush.follow = gone => followers.of([], gone);
     }
@@ -233,7 +234,7 @@ export class Recorder implements EventSubscriber {
   async #write(em: EntityManager, transaction: TransactionHandle, state: TransactionState): Promise<void> {
     this.#reader.resolve(state, true);
     const touched = state.touched.counting(this.#isAlive);
-    if (touched.tables.size === 0) {
+    if (touched.tables.length === 0) {
       return;
     }
     const connection = await connectionOf(em, transaction, this.#prepare);
@@ -256,7 +257,8 @@ export class Recorder implements EventSubscriber {
     const { schema: managers } = em;
     for (const { meta, schema } of uow.getChangeSets()) {
       const used = schema ?? managers;
-      if (used !== undefined && used !== (meta.root.schema ?? configured) && this.#reader.concerns(meta)) {
+      const isFixed = meta.root.schema !== '*';
+      if (isFixed && used !== undefined && used !== (meta.root.schema ?? configured) && this.#reader.concerns(meta)) {
         throw VersioningError.otherSchema(meta.className, used);
       }
     }

@@ -202,7 +202,7 @@ export class VersioningError extends Error {
   static otherSchema(entity: string, schema: string): VersioningError {
     return new VersioningError(
       ErrorCode.UNSUPPORTED,
-      `${entity} would be written to the schema ${schema} of its EntityManager, where its history is not kept yet; nothing was written. Use the schema of the configuration, or give the entity one.`,
+      `${entity} would be written to the schema ${schema} of its EntityManager, where its history is not kept; nothing was written. Give the entity the wildcard schema, @Entity({ schema: '*' }), or use the schema of the configuration.`,
     );
   }
 

@@ -24,8 +24,11 @@ export interface VersioningOptions {
   readonly entities?: readonly (EntityReference | readonly [EntityReference, VersionedOptions])[];
   /** Table of the transaction rows. Default: `version_transaction`. */
   readonly transactionTable?: string;
-  /** Suffix of version and link tables. Default: `_version`. */
+  /** Prefix and suffix of version and link tables. Default: none, and `_version`. */
+  readonly tablePrefix?: string;
   readonly tableSuffix?: string;
+  /** Schema of all history tables, and of the transactions' (PostgreSQL). Default: that of the live table. */
+  readonly schema?: string;
   /** Column names of the history tables. */
   readonly columns?: Partial<HistoryColumns>;
   /** Type of the transactions' ids. Default: `bigint` (a plain `integer` key on SQLite, where it is 64 bits as well). */
@@ -42,7 +45,9 @@ export interface VersioningOptions {
 export interface ResolvedOptions {
   readonly entities: NonNullable<VersioningOptions['entities']>;
   readonly transactionTable: string;
+  readonly tablePrefix: string;
   readonly tableSuffix: string;
+  readonly schema: string | undefined;
   readonly columns: HistoryColumns;
   readonly transactionIdType: 'integer' | 'bigint';
   readonly preparedStatements: boolean;
@@ -60,7 +65,9 @@ const DEFAULT_COLUMNS: HistoryColumns = {
 const OPTIONS = [
   'entities',
   'transactionTable',
+  'tablePrefix',
   'tableSuffix',
+  'schema',
   'columns',
   'transactionIdType',
   'preparedStatements',
@@ -85,7 +92,9 @@ export function resolveOptions(options: VersioningOptions): ResolvedOptions {
   return Object.freeze({
     entities: options.entities ?? [],
     transactionTable: options.transactionTable ?? 'version_transaction',
+    tablePrefix: options.tablePrefix ?? '',
     tableSuffix: options.tableSuffix ?? '_version',
+    schema: options.schema,
     columns: Object.freeze({ ...DEFAULT_COLUMNS, ...options.columns }),
     transactionIdType: type,
     preparedStatements: options.preparedStatements ?? true,

@@ -11,6 +11,7 @@ export interface UnresolvedRow {
   readonly meta: EntityMetadata;
   readonly changeSet: ChangeSet<object>;
   readonly frame: Frame;
+  readonly schema: string | undefined;
 }
 
 /** A touched link, one of whose ends may not have a key yet. */
@@ -20,6 +21,7 @@ export interface UnresolvedLink {
   readonly owner: unknown;
   readonly target: unknown;
   readonly frame: Frame;
+  readonly schema: string | undefined;
 }
 
 /** What one root database transaction has touched so far. */
@@ -27,6 +29,8 @@ export class TransactionState {
   readonly touched = new Touched();
   /** The savepoint that the current flush runs in; the state itself for a flush that begins its own transaction. */
   frame: Frame = this;
+  /** Of the manager whose flush it is, for entities that say nothing else. */
+  schema: string | undefined;
   /** Created rows and changed links, until their keys are known. */
   unresolved: (UnresolvedRow | UnresolvedLink)[] = [];
   /** The last one given wins. */
@@ -37,6 +41,6 @@ export class TransactionState {
   readonly stale = new Set<object>();
 
   get isEmpty(): boolean {
-    return this.touched.tables.size === 0 && this.unresolved.length === 0;
+    return this.touched.isEmpty && this.unresolved.length === 0;
   }
 }

@@ -7,7 +7,8 @@ import {
   type Platform,
   type UnitOfWork,
 } from '@mikro-orm/core';
-import { metaOf, snapshotOf } from '../internals/entityState.ts';
+import { metaOf, ownSchemaOf, snapshotOf } from '../internals/entityState.ts';
+import { isWildcard, otherSchema } from '../metadata/schemas.ts';
 import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
 import { serializeKey, type Frame, type KeyValues, type TouchedRows } from '../model/Touched.ts';
 import type { LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
@@ -54,10 +55,14 @@ export class ChangeReader {
   }
 
   /** Follows the rows that the change sets move to rows that go. */
-  followersOf(changeSets: readonly ChangeSet<object>[]): { readonly followers: Followers; readonly deleted: object[] } {
+  followersOf(
+    changeSets: readonly ChangeSet<object>[],
+    state: TransactionState,
+  ): { readonly followers: Followers; readonly deleted: object[] } {
     const deleted = changeSets.filter(isDelete).map(({ entity }) => entity);
     const staying = changeSets.filter(changeSet => !isDelete(changeSet));
-    return { followers: new Followers(staying, this.#model, this.#platform), deleted };
+    const schemaOf = (entity: object, meta: EntityMetadata) => this.#schemaOf(entity, meta, state);
+    return { followers: new Followers(staying, this.#model, this.#platform, schemaOf), deleted };
   }
 
   /** Adds the updates that MikroORM splits off; an entity that changes nothing but a swapped unique value is only here. */
@@ -69,7 +74,8 @@ export class ChangeReader {
       const key = snapshot && snapshotKey(snapshot, meta.getPrimaryProps(), this.#platform);
       if (history && key) {
         // an entity without a snapshot is a new one, and has a change set
-        state.touched.rowsOf(history.table.name).addKey(key, 'changed', state.frame);
+        const schema = this.#schemaOf(entity, meta, state);
+        state.touched.rowsOf(history.table.name, schema).addKey(key, 'changed', state.frame);
         state.stale.add(entity);
       }
     }
@@ -89,7 +95,8 @@ export class ChangeReader {
         const child = property.targetMeta!;
         const owner = databaseValues(child.properties[property.mappedBy]!, collection.owner, this.#platform);
         if (owner) {
-          unseen.push({ child, foreignKey: property.mappedBy, owner });
+          const schema = isWildcard(child, this.#platform) ? this.#schemaOf(collection.owner, child, state) : undefined;
+          unseen.push({ child, foreignKey: property.mappedBy, owner, schema });
         }
       }
     }
@@ -113,7 +120,7 @@ export class ChangeReader {
         const key = keyOf(entry.entity, entry.meta, this.#platform);
         if (key) {
           state.touched
-            .rowsOf(entry.history.table.name)
+            .rowsOf(entry.history.table.name, entry.schema)
             .addKey(key, entry.changeSet.persisted ? 'created' : 'unsure', entry.frame);
         }
         return !key && !final;
@@ -121,10 +128,22 @@ export class ChangeReader {
       const owner = this.#endKey(entry.owner, entry.link, 'owner');
       const target = this.#endKey(entry.target, entry.link, 'target');
       if (owner && target) {
-        addLink(state.touched.rowsOf(entry.link.table.name), entry.link, [...owner, ...target], entry.frame);
+        addLink(
+          state.touched.rowsOf(entry.link.table.name, entry.schema),
+          entry.link,
+          [...owner, ...target],
+          entry.frame,
+        );
       }
       return !(owner && target) && !final;
     });
+  }
+
+  /** Where the rows of a class with tables in several schemas are, going by an entity; `undefined` for the configured schema. */
+  #schemaOf(entity: object, meta: EntityMetadata, state: TransactionState): string | undefined {
+    return isWildcard(meta, this.#platform)
+      ? otherSchema(ownSchemaOf(entity) ?? state.schema, this.#platform)
+      : undefined;
   }
 
   /** The columns of one end of a link, from its entity; of a pivot entity they are known already. */
@@ -139,6 +158,7 @@ export class ChangeReader {
   #readChangeSet(changeSet: ChangeSet<object>, state: TransactionState, leaving: Leaving[]): void {
     const { entity, meta } = changeSet;
     const history = this.#model.rows.get(meta.root.class);
+    const schema = this.#schemaOf(entity, meta, state);
     if (history) {
       state.stale.add(entity);
     }
@@ -147,7 +167,7 @@ export class ChangeReader {
     }
     if (isCreate(changeSet)) {
       if (history) {
-        state.unresolved.push({ kind: 'row', history, entity, meta, changeSet, frame: state.frame });
+        state.unresolved.push({ kind: 'row', history, entity, meta, changeSet, frame: state.frame, schema });
       }
       return;
     }
@@ -160,14 +180,14 @@ export class ChangeReader {
       return;
     }
     if (history) {
-      state.touched.rowsOf(history.table.name).addKey(key, 'changed', state.frame);
+      state.touched.rowsOf(history.table.name, schema).addKey(key, 'changed', state.frame);
     }
     const written = writtenProperties(changeSet);
     const movedTo = meta.primaryKeys.some(name => written.has(name)) && keyOf(entity, meta, this.#platform);
     if (movedTo && serializeKey(movedTo) !== serializeKey(key)) {
-      leaving.push({ meta, key, movedTo });
+      leaving.push({ meta, key, schema, movedTo });
     } else if (this.#changesReferenced(changeSet)) {
-      leaving.push({ meta, key, stays: this.#referencedValues(changeSet) });
+      leaving.push({ meta, key, schema, stays: this.#referencedValues(changeSet) });
     }
   }
 
@@ -175,12 +195,13 @@ export class ChangeReader {
   #readDeletion(changeSet: ChangeSet<object>, state: TransactionState, leaving: Leaving[]): void {
     const { entity, meta } = changeSet;
     const history = this.#model.rows.get(meta.root.class);
+    const schema = this.#schemaOf(entity, meta, state);
     const keys = [this.#oldKey(changeSet), keyOf(entity, meta, this.#platform)].filter(key => key !== undefined);
     for (const key of new Map(keys.map(each => [serializeKey(each), each])).values()) {
       if (history) {
-        state.touched.rowsOf(history.table.name).addKey(key, 'left', state.frame);
+        state.touched.rowsOf(history.table.name, schema).addKey(key, 'left', state.frame);
       }
-      leaving.push({ meta, key });
+      leaving.push({ meta, key, schema });
     }
   }
 
@@ -225,8 +246,9 @@ export class ChangeReader {
     );
     const snapshot = (originalEntity ?? snapshotOf(entity)) as Record<string, unknown> | undefined;
     const before = snapshot && snapshotKey(snapshot, ends, this.#platform);
+    const schema = this.#schemaOf(entity, meta, state);
     if (before) {
-      addLink(state.touched.rowsOf(link.table.name), link, before, state.frame);
+      addLink(state.touched.rowsOf(link.table.name, schema), link, before, state.frame);
     }
     const [owner, target] = ends.map(prop => {
       const value = (entity as Record<string, unknown>)[prop.name];
@@ -234,7 +256,7 @@ export class ChangeReader {
     });
     const { frame } = state;
     if (owner && target) {
-      state.unresolved.push({ kind: 'link', link, owner, target, frame });
+      state.unresolved.push({ kind: 'link', link, owner, target, frame, schema });
     }
   }
 
@@ -246,9 +268,10 @@ export class ChangeReader {
     const snapshot = collection.getSnapshot() as object[] | undefined;
     const items = collection.getItems(false);
     const key = keyOf(owner, metaOf(owner), this.#platform);
+    const schemaOf = ({ pivot }: LinkHistory) => this.#schemaOf(owner, pivot, state);
     if (snapshot === undefined && key && mine[0]) {
       // what was there before is unknown: every open span of this end is looked at
-      state.touched.rowsOf(mine[0].table.name).addLinks(own, endValues(mine[0], own, key), false);
+      state.touched.rowsOf(mine[0].table.name, schemaOf(mine[0])).addLinks(own, endValues(mine[0], own, key), false);
     }
     const before = new Set(snapshot);
     const after = new Set(items);
@@ -260,7 +283,7 @@ export class ChangeReader {
       const link = mine.find(each => isOf(item, each[other], mine, other));
       if (link) {
         const ends = own === 'owner' ? { owner, target: item } : { owner: item, target: owner };
-        state.unresolved.push({ kind: 'link', link, ...ends, frame });
+        state.unresolved.push({ kind: 'link', link, ...ends, frame, schema: schemaOf(link) });
       }
     }
   }

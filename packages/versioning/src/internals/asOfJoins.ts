@@ -8,13 +8,13 @@ import { QueryBuilderHelper } from '@mikro-orm/sql';
  * polymorphic one, for which a formula can't be declared: a select would have one column of it for two. Here its join gets
  * the formula. `test/internals.test.ts` fails when MikroORM changes it.
  */
-const pivotSql = new WeakMap<object, () => string>();
+const pivotSql = new WeakMap<object, string>();
 
 /** By the discriminator map of the relation, which the copies that MikroORM makes of a property share. */
 const toOneFormulas = new WeakMap<object, EntityProperty['formula']>();
 
 /** Makes joins over the pivot entity use its SQL instead of a table. */
-export function joinPivotBySql(pivot: EntityMetadata, sql: () => string): void {
+export function joinPivotBySql(pivot: EntityMetadata, sql: string): void {
   pivotSql.set(pivot.class, sql);
   install();
 }
@@ -46,7 +46,7 @@ function install(): void {
     const sql = typeof prop.pivotEntity === 'function' ? pivotSql.get(prop.pivotEntity) : undefined;
     const pivotJoin = Object.values(joins)[0];
     if (sql && pivotJoin) {
-      pivotJoin.subquery = sql();
+      pivotJoin.subquery = sql;
     }
     return joins;
   };

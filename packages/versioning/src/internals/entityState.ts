@@ -48,6 +48,17 @@ export function managerOf(entity: object): EntityManager | undefined {
   return helper(entity).__em as EntityManager | undefined;
 }
 
+/** The schema that the entity is of; `undefined` where it says nothing else than its manager. */
+export function ownSchemaOf(entity: object): string | undefined {
+  const { __schema: schema } = helper(entity);
+  return schema === '*' ? undefined : schema;
+}
+
+/** The option by which a query goes to the schema; nothing for a class that has one of its own, or the manager's alone. */
+export function schemaOption(meta: EntityMetadata, schema: string | undefined): { readonly schema?: string } {
+  return schema !== undefined && meta.root.schema === '*' ? { schema } : {};
+}
+
 /** The state that was last loaded or flushed, by property, as the database represents it; `undefined` for a new entity. */
 export function snapshotOf(entity: object): Record<string, unknown> | undefined {
   return helper(entity).__originalEntityData as Record<string, unknown> | undefined;

@@ -7,35 +7,47 @@ import type { Configuration } from '@mikro-orm/core';
  * history table, where all columns are nullable, they nearly always do: history would end up under another name. And a
  * column dropped from the live table would take its history along. So history tables
  *
+ * - stay when their entity is not versioned any more, or not there at all;
  * - keep every column that they ever had, in the database, in diffs and in snapshots;
  * - follow exactly the renames that the live table makes.
  *
  * `test/migrations.test.ts` fails when MikroORM changes it.
  */
 export interface HistoryPair {
-  /** Names as the schema has them, with the schema where it is not the default one. */
+  /** Names as the schema has them, with the schema where it is not the default one; `*.article` is in any. */
   readonly history: string;
   /** The live tables of this history: several for a joined hierarchy. */
   readonly live: readonly {
     readonly table: string;
-    /** Columns that the history calls otherwise. */
-    readonly renamed: ReadonlyMap<string, string>;
+    /** What its columns have in front in the history. */
+    readonly prefix: string;
   }[];
 }
 
-const pairsByConfig = new WeakMap<Configuration, readonly HistoryPair[]>();
+/** What protects the history of one MikroORM instance. */
+interface Protection {
+  readonly pairs: readonly HistoryPair[];
+  /** Columns by which a history table is known without its entity. */
+  readonly columns: readonly string[];
+}
+
+const protections = new WeakMap<Configuration, Protection>();
 const pairsBySchema = new WeakMap<DatabaseSchema, readonly HistoryPair[]>();
 /** Columns that the last comparison kept, by history table, for the snapshot that is stored after it. */
 const keptByConfig = new WeakMap<Configuration, Map<string, Column[]>>();
+/** Tables that it kept. */
+const keptTablesByConfig = new WeakMap<Configuration, readonly DatabaseTable[]>();
 
 type Column = ReturnType<DatabaseTable['getColumns']>[number];
 type TableDifference = ReturnType<SchemaComparator['compare']>['changedTables'][string];
 
 /** Makes schema diffs of this MikroORM instance follow the rules above. */
-export function protectHistory(config: Configuration, pairs: readonly HistoryPair[]): void {
-  pairsByConfig.set(config, pairs);
+export function protectHistory(config: Configuration, pairs: readonly HistoryPair[], columns: readonly string[]): void {
+  protections.set(config, { pairs, columns });
   install();
 }
+
+const ANY_SCHEMA = '*.';
 
 let installed = false;
 
@@ -62,17 +74,50 @@ function wrapPreparation(): void {
   // eslint-disable-next-line typescript/unbound-method
   const original = prototype.prepareSchemaForComparison;
   prototype.prepareSchemaForComparison = async function (options) {
-    const pairs = pairsByConfig.get(this.config);
+    const protection = protections.get(this.config);
     keptByConfig.delete(this.config);
+    keptTablesByConfig.delete(this.config);
     const schemas = await original.call(this, options);
-    if (pairs) {
+    if (protection) {
       const { fromSchema, toSchema } = schemas;
+      const pairs = protection.pairs.flatMap(pair => concretePairs(pair, toSchema));
+      keptTablesByConfig.set(this.config, keepTables(protection.columns, fromSchema, toSchema));
       keptByConfig.set(this.config, keepColumns(pairs, fromSchema, toSchema, new SchemaComparator(this.platform)));
       pairsBySchema.set(toSchema, pairs);
       pairsBySchema.set(fromSchema, pairs);
     }
     return schemas;
   };
+}
+
+/** The pair in each schema that has it. */
+function concretePairs(pair: HistoryPair, schema: DatabaseSchema): HistoryPair[] {
+  if (!pair.history.startsWith(ANY_SCHEMA)) {
+    return [pair];
+  }
+  const tables = schema.getTables().filter(table => table.name === pair.history.slice(ANY_SCHEMA.length));
+  return tables.map(table => {
+    const inSchema = (name: string) => name.replace(ANY_SCHEMA, `${table.schema}.`);
+    return {
+      history: inSchema(pair.history),
+      live: pair.live.map(each => ({ ...each, table: inSchema(each.table) })),
+    };
+  });
+}
+
+/** Adds to the target each history table that it lacks; says which. */
+function keepTables(
+  columns: readonly string[],
+  fromSchema: DatabaseSchema,
+  toSchema: DatabaseSchema,
+): readonly DatabaseTable[] {
+  const isThere = (table: DatabaseTable) =>
+    toSchema.getTables().some(each => each.name === table.name && each.schema === table.schema);
+  const kept = fromSchema
+    .getTables()
+    .filter(table => columns.every(column => table.hasColumn(column)) && !isThere(table));
+  toSchema.setTables([...toSchema.getTables(), ...kept]);
+  return kept;
 }
 
 /** Adds to the target each history column that it lacks, unless the live table renames it; says which. */
@@ -115,6 +160,9 @@ function wrapTarget(): void {
         table!.addColumn(column);
       }
     }
+    const names = new Set(schema.getTables().map(table => table.name));
+    const kept = (keptTablesByConfig.get(this.config) ?? []).filter(table => !names.has(table.name));
+    schema.setTables([...schema.getTables(), ...kept]);
     return schema;
   };
 }
@@ -148,10 +196,10 @@ function liveRenames(
   schema: DatabaseSchema,
 ): Record<string, string> {
   return Object.fromEntries(
-    live.flatMap(({ table, renamed }) =>
+    live.flatMap(({ table, prefix }) =>
       Object.entries(changed[keyOf(schema, table)]?.renamedColumns ?? {}).map(([old, { name }]) => [
-        renamed.get(old) ?? old,
-        renamed.get(name) ?? name,
+        prefix + old,
+        prefix + name,
       ]),
     ),
   );

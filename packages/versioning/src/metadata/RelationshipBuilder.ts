@@ -9,20 +9,13 @@ import { VersioningError } from '../errors.ts';
 import type { LinkHistory } from '../model/VersioningModel.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import { add, type DerivedVersion } from './deriveVersion.ts';
-import { isJoined } from './hierarchy.ts';
+import { isJoined, wholeHierarchy } from './hierarchy.ts';
 import { isBelow, rowsWith } from './joinedTables.ts';
 import { TemporalSql, referringColumns, type Target } from './TemporalSql.ts';
-import { addPolymorphicToMany, addToMany } from './toManyRelations.ts';
+import { addPolymorphicToMany, addToMany, type Storage } from './toManyRelations.ts';
 import { addPolymorphicKey, addPolymorphicToOne, asOfToOne } from './toOneRelations.ts';
-import {
-  copyProperty,
-  isPolymorphicToMany,
-  isPolymorphicToOne,
-  isToMany,
-  isToOne,
-  keyName,
-  qualified,
-} from './properties.ts';
+import { copyProperty, isPolymorphicToMany, isPolymorphicToOne, isToMany, isToOne, keyName } from './properties.ts';
+import { qualified } from './schemas.ts';
 
 /**
  * Turns each relation of an entity into a relation of its version, as of the version's transaction `T`:
@@ -88,7 +81,7 @@ export class RelationshipBuilder {
     }
     const { version, properties } = derived;
     const name = this.#nameOf(derived, prop);
-    const { versions } = this.#targetOf(prop);
+    const { live, versions } = this.#targetOf(prop);
     const key = versions && !prop.mapToPk ? keyName(name) : name;
     if (version.root === version) {
       version.indexes.push({ properties: [key, 'endTransactionId'] });
@@ -96,7 +89,7 @@ export class RelationshipBuilder {
     const copy = { ...copyProperty(prop, key, version, this.#platform), owner: true, kind: ReferenceKind.MANY_TO_ONE };
     properties.push({ live: prop.name, name, value: key });
     if (!versions || prop.mapToPk) {
-      add(version, copy);
+      add(version, { ...copy, targetMeta: wholeHierarchy(live) });
       return;
     }
     add(version, { ...copy, mapToPk: true, hidden: true, ref: false } as EntityProperty);
@@ -150,7 +143,7 @@ export class RelationshipBuilder {
     if (isPolymorphicToMany(prop)) {
       const sql = this.#polymorphicLinkedSql(derived, prop);
       if (sql) {
-        addPolymorphicToMany(derived, { name, live: prop, sql }, this.#targetsOf(derived, prop), this.#storage);
+        addPolymorphicToMany(derived, { name, live: prop, sql }, this.#targetsOf(derived, prop), this.#kept);
       }
       return;
     }
@@ -158,7 +151,7 @@ export class RelationshipBuilder {
     const sql =
       prop.kind === ReferenceKind.ONE_TO_MANY ? this.#childrenSql(derived, prop) : this.#linkedSql(derived, prop);
     if (sql) {
-      addToMany(derived, { name, live: prop, sql }, versions?.version ?? live, this.#storage);
+      addToMany(derived, { name, live: prop, sql }, versions?.version ?? live, this.#kept);
     }
   }
 
@@ -244,6 +237,10 @@ export class RelationshipBuilder {
       );
     }
     return Object.fromEntries(lives.map(([value, live]) => [value, this.#versionsOf(live)?.version ?? live]));
+  }
+
+  get #kept(): Storage {
+    return { storage: this.#storage, platform: this.#platform };
   }
 
   get #versionId(): string {

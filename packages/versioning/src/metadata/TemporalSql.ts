@@ -5,7 +5,8 @@ import type { LinkHistory } from '../model/VersioningModel.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import type { DerivedVersion } from './deriveVersion.ts';
 import { rowsWith } from './joinedTables.ts';
-import { aliasOf, discriminatorValueOf, isPolymorphicToOne, qualified, type FormulaColumns } from './properties.ts';
+import { aliasOf, discriminatorValueOf, isPolymorphicToOne, type FormulaColumns } from './properties.ts';
+import { qualified } from './schemas.ts';
 
 /** How a row is joined: pairs of its columns and those of the row that it is joined to. */
 export interface JoinColumns {

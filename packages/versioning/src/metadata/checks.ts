@@ -1,7 +1,8 @@
-import { JsonType, type EntityMetadata, type EntityProperty, type Platform } from '@mikro-orm/core';
+import { JsonType, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import type { DeriveContext } from './DeriveContext.ts';
-import { isJoined, type Shape } from './hierarchy.ts';
+import { columnPrefix, isJoined, type Shape } from './hierarchy.ts';
+import { isWildcard } from './schemas.ts';
 import type { MarkedEntity } from './marks.ts';
 
 /** Members that every version has; a property of the entity with such a name must be renamed. */
@@ -25,12 +26,12 @@ const MEMBERS = [
 ];
 
 /** Throws a `VersioningError` for what an entity has that can't be versioned. */
-export function refuseUnsupported(live: EntityMetadata, version: string, platform: Platform): void {
-  if (live.schema === '*') {
+export function refuseUnsupported(live: EntityMetadata, version: string, { platform, options }: DeriveContext): void {
+  if (options.schema !== undefined && isWildcard(live, platform)) {
     throw VersioningError.unsupported(
       live.className,
-      "has the wildcard schema '*', which is not supported yet",
-      'Give it a schema, or leave it out.',
+      `has the wildcard schema, so that its histories can't be together in the schema ${options.schema}`,
+      'Leave out Versioning.with({ schema }): each history is in the schema of its rows then.',
     );
   }
   if (version.length > platform.getMaxIdentifierLength()) {
@@ -38,6 +39,18 @@ export function refuseUnsupported(live: EntityMetadata, version: string, platfor
       live.className,
       `would have the version table ${version}, a name of ${version.length} characters where the database has ${platform.getMaxIdentifierLength()}`,
       "Give it a shorter one: @Versioned({ tableName: '…' }).",
+    );
+  }
+  const long = live.props
+    .flatMap(prop => prop.fieldNames ?? [])
+    .find(column => {
+      return columnPrefix(live).length + column.length > platform.getMaxIdentifierLength();
+    });
+  if (isJoined(live) && long !== undefined) {
+    throw VersioningError.unsupported(
+      `${live.className}, of a hierarchy of tables,`,
+      `would have the column ${columnPrefix(live)}${long} in its history, a name too long for the database`,
+      'Give the table or the column a shorter one.',
     );
   }
   for (const prop of live.getPrimaryProps()) {

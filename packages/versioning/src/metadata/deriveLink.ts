@@ -3,7 +3,7 @@ import { VersioningError } from '../errors.ts';
 import type { Column, HistoryTable } from '../model/HistoryTable.ts';
 import type { LinkHistory } from '../model/VersioningModel.ts';
 import type { DeriveContext } from './DeriveContext.ts';
-import { add, addSpan, historyEntity, type DerivedVersion } from './deriveVersion.ts';
+import { add, addSpan, historyEntity, historyName, type DerivedVersion } from './deriveVersion.ts';
 import { isJoined } from './hierarchy.ts';
 import { depthOf } from './joinedTables.ts';
 import {
@@ -12,10 +12,10 @@ import {
   hasColumns,
   isPolymorphicToMany,
   keyName,
-  qualified,
   scalarProperty,
   toOneProperty,
 } from './properties.ts';
+import { qualified } from './schemas.ts';
 
 /** A relation between two classes, one of those that a polymorphic many-to-many has. */
 interface Pair {
@@ -132,7 +132,8 @@ function deriveLink(pair: Pair, pivot: EntityMetadata, context: DeriveContext): 
   const { owner, property, target } = pair;
   const { platform, options } = context;
   const isPolymorphic = (pair.ownerType ?? pair.targetType) !== undefined;
-  const version = historyEntity(linkClass(owner, property), pivot.tableName + options.tableSuffix, pivot.schema);
+  const schema = options.schema ?? pivot.schema;
+  const version = historyEntity(linkClass(owner, property), historyName(pivot.tableName, context), schema);
   addSpan(version, context);
   const ends = endColumns(pivot, pair, context);
   for (const [end, meta, type] of [

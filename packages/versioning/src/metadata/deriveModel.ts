@@ -8,6 +8,7 @@ import {
 } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import { distinguish } from '../internals/discriminators.ts';
+import { completeQueries } from '../internals/schemaOfQuery.ts';
 import type { LinkHistory, RowHistory, VersioningModel } from '../model/VersioningModel.ts';
 import { VersionTransaction } from '../model/VersionTransaction.ts';
 import type { ResolvedOptions } from '../options.ts';
@@ -16,9 +17,11 @@ import { deriveLinks } from './deriveLink.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import { add, deriveVersion, type DerivedVersion } from './deriveVersion.ts';
 import type { Dialect } from './dialect.ts';
-import { flattenHierarchy, isJoined, type Hierarchy } from './hierarchy.ts';
-import { findMarked } from './marks.ts';
-import { aliasOf, isPolymorphicToMany, qualified, toOneProperty, type FormulaColumns } from './properties.ts';
+import { columnPrefix, flattenHierarchy, isJoined, type Hierarchy } from './hierarchy.ts';
+import { findMarked, type MarkedEntity } from './marks.ts';
+import { aliasOf, isPolymorphicToMany, toOneProperty, type FormulaColumns } from './properties.ts';
+import { inSchema, isOpen, isWildcard, qualified } from './schemas.ts';
+import { resolved } from './toOneRelations.ts';
 import { RelationshipBuilder } from './RelationshipBuilder.ts';
 import { noteVersioned, versionInfos, type VersionInfo } from './versionClass.ts';
 
@@ -34,8 +37,14 @@ export function deriveModel(
   dialect: Dialect,
 ): VersioningModel {
   const transaction = storage.get(VersionTransaction) as unknown as EntityMetadata;
+  const marked = findMarked(storage, options);
+  if (marked.some(({ meta }) => isWildcard(meta, platform))) {
+    completeQueries({ isOpen, fillIn: inSchema });
+    // one table of transactions, whichever schema a manager is of
+    transaction.schema ??= platform.getConfig().get('schema') ?? platform.getDefaultSchemaName()!;
+  }
   const context: DeriveContext = { options, dialect, platform, transaction };
-  const { byClass, hierarchies } = deriveVersions(storage, context);
+  const { byClass, hierarchies } = deriveVersions(marked, storage, context);
   const derived = [...byClass.values()];
   const roots = derived.filter(({ meta }) => meta.root === meta);
   const links = deriveLinks(storage, byClass, context);
@@ -52,7 +61,7 @@ export function deriveModel(
   const linkVersions = [...new Set(own.map(link => link.version))];
   refuseSharedTables(storage, [...roots.map(each => each.version), ...linkVersions]);
   for (const version of [...derived.map(each => each.version), ...linkVersions]) {
-    finish(version, storage);
+    finish(version, storage, platform);
   }
   for (const each of derived) {
     addVersions(each);
@@ -83,15 +92,16 @@ export function deriveModel(
 
 /** Version entities by live class, roots first, and the hierarchies by the class of their root. */
 function deriveVersions(
+  all: readonly MarkedEntity[],
   storage: MetadataStorage,
   context: DeriveContext,
 ): { byClass: Map<object, DerivedVersion>; hierarchies: Map<object, Hierarchy> } {
   const byClass = new Map<object, DerivedVersion>();
   const hierarchies = new Map<object, Hierarchy>();
-  for (const marked of findMarked(storage, context.options)) {
+  for (const marked of all) {
     const { meta } = marked;
     if (meta.root === meta && meta.inheritanceType) {
-      hierarchies.set(meta.class, flattenHierarchy(meta, storage, context.platform));
+      hierarchies.set(meta.class, flattenHierarchy(meta, storage));
     }
     const root = meta.root === meta ? undefined : byClass.get(meta.root.class);
     byClass.set(meta.class, deriveVersion(marked, context, hierarchies.get(meta.root.class), root));
@@ -114,10 +124,7 @@ function rowHistory(
   // a versioned pivot entity's table knows the ends of its links as well
   const table = links.find(link => link.version === version)?.table ?? own;
   const metas = hierarchy && isJoined(live) ? hierarchy.classes : [live];
-  const sources = metas.map(meta => ({
-    meta,
-    renamed: hierarchy?.renamed.get(meta.class) ?? new Map<string, string>(),
-  }));
+  const sources = metas.map(meta => ({ meta, prefix: columnPrefix(meta) }));
   return { table, sources, live, version };
 }
 
@@ -217,7 +224,12 @@ function addVersions({ meta: live, version, table, versionsProperty }: DerivedVe
   } as unknown as EntityProperty);
 }
 
-function finish(meta: EntityMetadata, storage: MetadataStorage): void {
+function finish(meta: EntityMetadata, storage: MetadataStorage, platform: Platform): void {
+  for (const prop of isWildcard(meta, platform) ? Object.values<EntityProperty>(meta.properties) : []) {
+    if (prop.formula) {
+      prop.formula = resolved(prop.formula as never, platform) as never;
+    }
+  }
   meta.sync(true);
   storage.set(meta.class, meta);
 }

@@ -13,10 +13,10 @@ import {
   hasColumns,
   isToMany,
   isToOne,
-  qualified,
   scalarProperty,
   toOneProperty,
 } from './properties.ts';
+import { qualified } from './schemas.ts';
 import { versionClassOf, type VersionedProperty } from './versionClass.ts';
 
 /** A version entity under construction: its columns are there, its relations to other versions are not yet. */
@@ -41,7 +41,7 @@ export function deriveVersion(
 ): DerivedVersion {
   const { meta: live, options } = marked;
   const shape = hierarchy?.shapes.get(live.class) ?? live.properties;
-  refuseUnsupported(live, options.tableName ?? live.tableName + context.options.tableSuffix, context.platform);
+  refuseUnsupported(live, options.tableName ?? historyName(live.root.tableName, context), context);
   checkNames(marked, shape, hierarchy?.shapes.get(live.root.class) ?? shape, context);
   const versionsProperty = options.versionsProperty ?? 'versions';
   const version = emptyVersion(marked, context, root);
@@ -122,8 +122,8 @@ function emptyVersion(
   root: DerivedVersion | undefined,
 ): EntityMetadata {
   const versionClass = versionClassOf(live.class) as new () => object;
-  const tableName = options.tableName ?? live.root.tableName + context.options.tableSuffix;
-  const version = historyEntity(versionClass, tableName, live.root.schema);
+  const tableName = options.tableName ?? historyName(live.root.tableName, context);
+  const version = historyEntity(versionClass, tableName, context.options.schema ?? live.root.schema);
   version.abstract = live.abstract ?? false;
   const ownValue = isJoined(live) ? discriminatorOf(live) : live.discriminatorValue;
   if (ownValue !== undefined) {
@@ -157,6 +157,11 @@ function addEntityType(version: EntityMetadata, { options, platform }: DeriveCon
       hidden: true,
     }),
   );
+}
+
+/** What the history of a table is called: `article` -> `article_version`. */
+export function historyName(table: string, { options }: DeriveContext): string {
+  return `${options.tablePrefix}${table}${options.tableSuffix}`;
 }
 
 /** An entity of the history with its surrogate key. */

@@ -1,4 +1,4 @@
-import type { EntityMetadata, EntityProperty, MetadataStorage, Platform } from '@mikro-orm/core';
+import type { EntityMetadata, EntityProperty, MetadataStorage } from '@mikro-orm/core';
 import { hasColumns, isToMany, isToOne } from './properties.ts';
 
 /** Properties of a live entity by key, as its history has them. */
@@ -16,8 +16,6 @@ export interface Hierarchy {
    * comes back whole.
    */
   readonly shapes: ReadonlyMap<object, Shape>;
-  /** By class, the history's columns that are called otherwise than the class's own: `{ size: 'dog_size' }`. */
-  readonly renamed: ReadonlyMap<object, ReadonlyMap<string, string>>;
 }
 
 /** Whether the entity is of a joined (table-per-type) hierarchy. */
@@ -25,11 +23,8 @@ export function isJoined(meta: EntityMetadata): boolean {
   return meta.root.inheritanceType === 'tpt';
 }
 
-/**
- * Flattens the hierarchy below `root`. In a joined one, a column that siblings declare alike is one column of the history;
- * where they differ, or where a subclass has a column of an ancestor's name, it gets the table's name in front.
- */
-export function flattenHierarchy(root: EntityMetadata, storage: MetadataStorage, platform: Platform): Hierarchy {
+/** Flattens the hierarchy below `root`. */
+export function flattenHierarchy(root: EntityMetadata, storage: MetadataStorage): Hierarchy {
   const parents = new Map<EntityMetadata, EntityMetadata | undefined>();
   const all = [...storage].filter(meta => meta.root.class === root.class);
   for (const meta of all) {
@@ -39,19 +34,13 @@ export function flattenHierarchy(root: EntityMetadata, storage: MetadataStorage,
     meta ? [...lineOf(parents.get(meta)), meta] : [];
   const classes = all.toSorted((a, b) => lineOf(a).length - lineOf(b).length || (a.className < b.className ? -1 : 1));
   const own = new Map(classes.map(meta => [meta, ownProperties(meta, parents.get(meta))] as const));
-  const renamed = isJoined(root)
-    ? renameCollisions(classes, own, lineOf, platform)
-    : new Map(classes.map(meta => [meta.class, new Map<string, string>()] as const));
   const whole = new Map(
     classes.map(meta => {
       const line = lineOf(meta);
       const known = new Set(line.flatMap(each => [...own.get(each)!.keys()]));
       const entries = Object.entries(meta.properties).filter(([key]) => known.has(key));
       const holder = (key: string) => line.find(each => own.get(each)!.has(key))!;
-      return [
-        meta,
-        new Map(entries.map(([key, prop]) => [key, rename(prop, renamed.get(holder(key).class)!)])),
-      ] as const;
+      return [meta, new Map(entries.map(([key, prop]) => [key, inHistory(prop, columnPrefix(holder(key)))]))] as const;
     }),
   );
   const shapes = new Map<object, Shape>(
@@ -63,12 +52,36 @@ export function flattenHierarchy(root: EntityMetadata, storage: MetadataStorage,
       return [meta.class, { ...Object.fromEntries(whole.get(meta)!), ...shareOrKeep(declared) }];
     }),
   );
-  return { classes, shapes, renamed };
+  return { classes, shapes };
+}
+
+/**
+ * What the columns of a class have in front in the history of a joined hierarchy, `dog_`. Always, and not only where two
+ * tables call theirs the same: a column that joins or leaves later must not take another one's history.
+ */
+export function columnPrefix(meta: EntityMetadata): string {
+  return isJoined(meta) && meta.root !== meta ? `${meta.tableName}_` : '';
 }
 
 /** What MikroORM calls the class in the column that says which one a row is of; `undefined` for an abstract one. */
 export function discriminatorOf(meta: EntityMetadata): string | undefined {
   return Object.entries(meta.root.discriminatorMap ?? {}).find(([, target]) => target === meta.class)?.[0];
+}
+
+/**
+ * A class of live rows, with the columns and the rows of its whole single-table hierarchy. In a join, MikroORM takes a class
+ * for that class alone, without its subclasses; here the relation says which rows they are, of whatever class. Versions
+ * are distinguished by themselves.
+ */
+export function wholeHierarchy(meta: EntityMetadata): EntityMetadata {
+  const { root, class: target, className } = meta;
+  return root.inheritanceType === 'sti' && !root.polymorphs
+    ? (Object.create(root, {
+        class: { value: target },
+        className: { value: className },
+        discriminatorValue: { value: undefined },
+      }) as EntityMetadata)
+    : meta;
 }
 
 function parentClassOf(meta: EntityMetadata, storage: MetadataStorage): object | undefined {
@@ -89,43 +102,18 @@ function withoutChildren(root: EntityMetadata): Record<string, EntityProperty> {
   return Object.fromEntries(Object.entries<EntityProperty>(root.properties).filter(([, prop]) => !prop.inherited));
 }
 
-function rename(prop: EntityProperty, names: ReadonlyMap<string, string>): EntityProperty {
-  if (!hasColumns(prop) || !prop.fieldNames.some(column => names.has(column))) {
+/** The property with the columns that the history has for it. */
+function inHistory(prop: EntityProperty, prefix: string): EntityProperty {
+  if (!hasColumns(prop) || prefix === '') {
     return prop;
   }
-  const renameAll = (columns: string[]) => columns?.map(column => names.get(column) ?? column);
+  const renamed = (columns: string[]) => columns?.map(column => prefix + column);
   return {
     ...prop,
-    fieldNames: renameAll(prop.fieldNames),
-    joinColumns: renameAll(prop.joinColumns),
-    ownColumns: renameAll(prop.ownColumns),
+    fieldNames: renamed(prop.fieldNames),
+    joinColumns: renamed(prop.joinColumns),
+    ownColumns: renamed(prop.ownColumns),
   };
-}
-
-function renameCollisions(
-  classes: readonly EntityMetadata[],
-  own: ReadonlyMap<EntityMetadata, ReadonlyMap<string, EntityProperty>>,
-  lineOf: (meta: EntityMetadata) => EntityMetadata[],
-  platform: Platform,
-): Map<object, Map<string, string>> {
-  const columns = classes.flatMap(meta =>
-    [...own.get(meta)!.values()]
-      .filter(hasColumns)
-      .flatMap(prop => prop.fieldNames.map((name, i) => ({ meta, name, type: prop.columnTypes[i] }))),
-  );
-  const renamed = new Map<object, Map<string, string>>(classes.map(meta => [meta.class, new Map()]));
-  for (const [name, same] of Map.groupBy(columns, column => column.name)) {
-    const metas = new Set(same.map(({ meta }) => meta));
-    const isShared =
-      new Set(same.map(({ type }) => type)).size === 1 &&
-      ![...metas].some(meta => lineOf(meta).some(each => each !== meta && metas.has(each)));
-    for (const meta of metas.size > 1 && !isShared ? metas : []) {
-      if (meta.root !== meta) {
-        renamed.get(meta.class)!.set(name, `${meta.tableName}_${name}`.slice(0, platform.getMaxIdentifierLength()));
-      }
-    }
-  }
-  return renamed;
 }
 
 /**

@@ -1,27 +1,18 @@
 import type { EntityMetadata, Platform } from '@mikro-orm/core';
-import { discriminatorOf, isJoined, type Hierarchy } from './hierarchy.ts';
-import { hasColumns, qualified } from './properties.ts';
+import { columnPrefix, discriminatorOf, isJoined, type Hierarchy } from './hierarchy.ts';
+import { hasColumns } from './properties.ts';
+import { qualified } from './schemas.ts';
 
 /**
  * The live rows of a joined hierarchy as one table, `(select … from animal left join dog …)`, with the columns that the
  * history has, and with `typeColumn`, which says by the tables that have the row which class it is of.
  */
-export function joinedRows({ classes, renamed }: Hierarchy, platform: Platform, typeColumn: string): string {
+export function joinedRows({ classes }: Hierarchy, platform: Platform, typeColumn: string): string {
   const quote = (identifier: string) => platform.quoteIdentifier(identifier);
-  const held = new Map<string, Set<string>>();
-  classes.forEach((meta, i) => {
-    for (const prop of Object.values(meta.properties).filter(
-      each => hasColumns(each) && holderOf(meta, each.name) === meta,
-    )) {
-      for (const column of prop.fieldNames) {
-        const name = renamed.get(meta.class)!.get(column) ?? column;
-        held.set(name, (held.get(name) ?? new Set()).add(`t${i}.${quote(column)}`));
-      }
-    }
-  });
-  // only one of the classes that share a column has the row
-  const columns = [...held].map(([name, [...values]]) => {
-    return `${values.length === 1 ? values[0]! : `coalesce(${values.join(', ')})`} as ${quote(name)}`;
+  const columns = classes.flatMap((meta, i) => {
+    const own = Object.values(meta.properties).filter(prop => hasColumns(prop) && holderOf(meta, prop.name) === meta);
+    const names = new Set(own.flatMap(prop => prop.fieldNames));
+    return [...names].map(name => `t${i}.${quote(name)} as ${quote(columnPrefix(meta) + name)}`);
   });
   const [root, ...others] = classes as [EntityMetadata, ...EntityMetadata[]];
   const key = keyColumns(root);

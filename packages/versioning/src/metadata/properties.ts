@@ -86,6 +86,10 @@ export function copyProperty(
   for (const key of DROPPED) {
     delete copy[key];
   }
+  if (!prop.customType && prop.runtimeType === 'Date') {
+    // on SQLite, MikroORM takes every loaded value of type 'datetime' for a changed one
+    copy.type = 'Date';
+  }
   if (!prop.nativeEnumName) {
     // an enum's check constraint would refuse history when an item is removed
     delete copy.enum;
@@ -185,16 +189,14 @@ export function toOneProperty(
   } as unknown as EntityProperty;
 }
 
-/** The quoted name of an entity's table, with its schema unless that is the default one. */
-export function qualified(meta: EntityMetadata, platform: Platform): string {
-  const configured = meta.schema ?? platform.getConfig().get('schema');
-  const schema = configured !== platform.getDefaultSchemaName() ? configured : undefined;
-  return platform.quoteIdentifier(schema ? `${schema}.${meta.tableName}` : meta.tableName);
-}
-
 /** Property of a version that holds the key of a relation to a versioned target. */
 export function keyName(name: string): string {
   return `${name}__key`;
+}
+
+/** What MikroORM hands to a formula besides: the schema of its query. */
+export interface FormulaTable {
+  readonly schema?: string | undefined;
 }
 
 /** What MikroORM hands to a formula: `alias.column` by property, unquoted. */

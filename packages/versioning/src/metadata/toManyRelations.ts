@@ -4,10 +4,13 @@ import {
   type EntityProperty,
   type FilterQuery,
   type MetadataStorage,
+  type Platform,
 } from '@mikro-orm/core';
 import { joinPivotBySql } from '../internals/asOfJoins.ts';
+import { wholeHierarchy } from './hierarchy.ts';
 import { add, resolvedEntity, type DerivedVersion } from './deriveVersion.ts';
 import { scalarProperty, toOneProperty } from './properties.ts';
+import { inSchema } from './schemas.ts';
 
 /** A to-many relation of a version, and the SQL of its pairs: `select owner_id, item_0, … [, position]`. */
 export interface ToMany {
@@ -17,17 +20,23 @@ export interface ToMany {
   readonly sql: string;
 }
 
+/** Where entities are kept, and how their database calls them. */
+export interface Storage {
+  readonly storage: MetadataStorage;
+  readonly platform: Platform;
+}
+
 /** Adds a relation to `item`: versions, or live rows. */
 export function addToMany(
   { version }: DerivedVersion,
   { name, live, sql }: ToMany,
   item: EntityMetadata,
-  storage: MetadataStorage,
+  storage: Storage,
 ): void {
   const keys = keyColumns(item).map((_, i) => `item_${i}`);
   const pivot = virtualPivot(version, name, sql, ['owner', 'item'], storage);
   addOwner(pivot, version);
-  add(pivot, toOneProperty('item', item, keys, { primary: true, nullable: false }));
+  add(pivot, toOneProperty('item', wholeHierarchy(item), keys, { primary: true, nullable: false }));
   finishPivot(pivot, live, sql);
   const inverse = `${version.className}_${name}__inverse`;
   add(version, {
@@ -67,7 +76,7 @@ export function addPolymorphicToMany(
   { version }: DerivedVersion,
   { name, live, sql }: ToMany,
   items: Readonly<Record<string, EntityMetadata>>,
-  storage: MetadataStorage,
+  storage: Storage,
 ): void {
   const targets = Object.values(items);
   const pivot = virtualPivot(version, name, sql, ['owner', 'item_type', 'item'], storage);
@@ -104,7 +113,7 @@ function virtualPivot(
   name: string,
   sql: string,
   primaryKeys: readonly string[],
-  storage: MetadataStorage,
+  { storage, platform }: Storage,
 ): EntityMetadata {
   const className = `${version.className}_${name}`;
   const pivotClass = { [className]: class {} }[className]!;
@@ -114,7 +123,8 @@ function virtualPivot(
     simplePK: false,
     pivotTable: true,
     primaryKeys: [...primaryKeys] as never,
-    expression: virtualExpression(() => pivot, sql) as never,
+    ...(version.schema === undefined ? {} : { schema: version.schema }),
+    expression: virtualExpression(() => pivot, sql, platform) as never,
   });
   storage.set(pivot.class, pivot);
   return pivot;
@@ -129,7 +139,7 @@ function finishPivot(pivot: EntityMetadata, live: EntityProperty, sql: string): 
     add(pivot, scalarProperty('position', 'position', 'integer'));
   }
   pivot.sync();
-  joinPivotBySql(pivot, () => sql);
+  joinPivotBySql(pivot, sql);
 }
 
 function relation(pivot: EntityMetadata, { fixedOrder }: EntityProperty): object {
@@ -152,7 +162,7 @@ function targetOf(meta: EntityMetadata): object {
     type: meta.className,
     target: meta.class,
     entity: () => meta.class,
-    targetMeta: meta,
+    targetMeta: wholeHierarchy(meta),
     referencedPKs: meta.primaryKeys,
   };
 }
@@ -162,7 +172,7 @@ function keyColumns(meta: EntityMetadata): string[] {
 }
 
 /** The pivot's rows with a joined `item` where MikroORM populates, and the bare SQL where it asks for a FROM clause. */
-function virtualExpression(pivot: () => EntityMetadata, sql: string): unknown {
+function virtualExpression(pivot: () => EntityMetadata, sql: string, platform: Platform): unknown {
   interface QueryDriver {
     createQueryBuilderFromOptions(
       meta: EntityMetadata,
@@ -170,10 +180,25 @@ function virtualExpression(pivot: () => EntityMetadata, sql: string): unknown {
       options: object,
     ): Promise<{ execute(method: 'all'): Promise<unknown> }>;
   }
-  return (em: { getDriver(): unknown }, where: FilterQuery<unknown>, options?: { populate?: unknown }) =>
-    options?.populate
-      ? (em.getDriver() as QueryDriver)
-          .createQueryBuilderFromOptions(pivot(), where, options)
-          .then(builder => builder.execute('all'))
-      : sql;
+  interface Manager {
+    schema?: string;
+    getDriver(): unknown;
+  }
+  return (
+    em: Manager | undefined,
+    where: FilterQuery<unknown>,
+    options: { populate?: unknown; schema?: string } = {},
+  ): unknown => {
+    const schema = options.schema ?? em?.schema;
+    if (!options.populate || !em) {
+      return inSchema(sql, schema, platform);
+    }
+    if (schema !== undefined) {
+      // the query asks for the expression once more, with the manager alone
+      em.schema = schema;
+    }
+    return (em.getDriver() as QueryDriver)
+      .createQueryBuilderFromOptions(pivot(), where, { ...options, em })
+      .then(builder => builder.execute('all'));
+  };
 }

@@ -1,9 +1,18 @@
-import { PolymorphicRef, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
+import { PolymorphicRef, type EntityMetadata, type EntityProperty, type Platform } from '@mikro-orm/core';
 import { joinToOneByFormula } from '../internals/asOfJoins.ts';
 import { correctJoinedRows } from '../internals/joinedRows.ts';
 import type { DeriveContext } from './DeriveContext.ts';
+import { wholeHierarchy } from './hierarchy.ts';
 import { add } from './deriveVersion.ts';
-import { aliasOf, copyProperty, scalarProperty, toOneProperty, type FormulaColumns } from './properties.ts';
+import {
+  aliasOf,
+  copyProperty,
+  scalarProperty,
+  toOneProperty,
+  type FormulaColumns,
+  type FormulaTable,
+} from './properties.ts';
+import { inSchema } from './schemas.ts';
 
 type Formula = (columns: FormulaColumns) => string;
 
@@ -20,6 +29,7 @@ export function asOfToOne(
     formula,
     ...(ref ? { ref } : {}),
     ...(inherited ? { inherited } : {}),
+    targetMeta: wholeHierarchy(target),
   } as never);
 }
 
@@ -96,7 +106,7 @@ export function addPolymorphicToOne(
       ...inherited,
     } as never),
   );
-  joinToOneByFormula(discriminatorMap, formula);
+  joinToOneByFormula(discriminatorMap, resolved(formula, platform) as never);
   correctJoinedRows(version, row => {
     const value = row[name];
     if (Array.isArray(value)) {
@@ -104,6 +114,11 @@ export function addPolymorphicToOne(
       row[name] = of === null || key === null || key === undefined ? null : new PolymorphicRef(of, key);
     }
   });
+}
+
+/** A formula for the schema of the query that it is used in; in a condition MikroORM does not say, and the query itself does. */
+export function resolved(formula: Formula, platform: Platform): (cols: FormulaColumns, table: FormulaTable) => string {
+  return (cols, { schema }) => (schema === undefined ? formula(cols) : inSchema(formula(cols), schema, platform));
 }
 
 function hiddenFormula(name: string, column: string, formula: Formula, more: Partial<EntityProperty>): EntityProperty {

@@ -8,6 +8,7 @@ export function transactionSchema(options: ResolvedOptions, dialect: Dialect): E
   return new EntitySchema<VersionTransaction>({
     class: VersionTransaction,
     tableName: options.transactionTable,
+    ...(options.schema === undefined ? {} : { schema: options.schema }),
     properties: {
       id: { type: dialect.idType(), primary: true, autoincrement: true },
       // not 'datetime': on SQLite, MikroORM takes every loaded value of that type for a changed one

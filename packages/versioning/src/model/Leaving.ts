@@ -5,6 +5,8 @@ import type { KeyValues } from './Touched.ts';
 export interface Leaving {
   readonly meta: EntityMetadata;
   readonly key: KeyValues;
+  /** Of an entity that has its tables in several schemas. */
+  readonly schema: string | undefined;
   /** The new key of a row that stays. */
   readonly movedTo?: KeyValues;
   /** The row keeps its key, and only what refers to it by another property changes: the new values, by column. */
@@ -17,4 +19,5 @@ export interface ReplacedUnseen {
   /** The child's to-one property. */
   readonly foreignKey: string;
   readonly owner: KeyValues;
+  readonly schema: string | undefined;
 }

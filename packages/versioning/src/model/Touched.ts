@@ -79,43 +79,55 @@ export class TouchedRows {
   }
 }
 
-/** What one root database transaction may have changed, by `HistoryTable.name`. A superset: the database decides. */
+/** What one root database transaction may have changed. A superset: the database decides. */
 export class Touched {
-  readonly tables = new Map<string, TouchedRows>();
+  readonly #tables = new Map<
+    string,
+    { readonly name: string; readonly schema: string | undefined; readonly rows: TouchedRows }
+  >();
   /** Whether images of rows without history were taken. */
   images = false;
 
-  rowsOf(table: string): TouchedRows {
-    let rows = this.tables.get(table);
-    if (!rows) {
-      rows = new TouchedRows();
-      this.tables.set(table, rows);
+  get isEmpty(): boolean {
+    return this.#tables.size === 0;
+  }
+
+  /** Rows of a history table; `schema` says in which schema, for an entity that has its tables in several. */
+  rowsOf(name: string, schema?: string): TouchedRows {
+    const id = schema === undefined ? name : `${schema}.${name}`;
+    let table = this.#tables.get(id);
+    if (!table) {
+      table = { name, schema, rows: new TouchedRows() };
+      this.#tables.set(id, table);
     }
-    return rows;
+    return table.rows;
   }
 
   /** What counts when the transaction commits; tables of which nothing does are left out. */
   counting(isAlive: (frame: Frame) => boolean): TouchedTables {
-    const tables = new Map<string, TouchedTable>();
-    for (const [name, rows] of this.tables) {
-      const table = { keys: rows.keys(isAlive), links: rows.links() };
-      if (table.keys.length + table.links.length > 0) {
-        tables.set(name, table);
-      }
-    }
-    return { tables, images: this.images };
+    const tables = [...this.#tables.values()].map(({ name, schema, rows }) => ({
+      name,
+      schema,
+      keys: rows.keys(isAlive),
+      links: rows.links(),
+    }));
+    return { tables: tables.filter(({ keys, links }) => keys.length + links.length > 0), images: this.images };
   }
 }
 
 /** What the store compares of one history table. */
 export interface TouchedTable {
+  /** `HistoryTable.name`. */
+  readonly name: string;
+  /** Of an entity that has its tables in several schemas; `undefined` for the configured one. */
+  readonly schema: string | undefined;
   readonly keys: readonly TouchedKey[];
   readonly links: readonly TouchedLinks[];
 }
 
-/** What the store compares, by `HistoryTable.name`. */
+/** What the store compares: each table once. */
 export interface TouchedTables {
-  readonly tables: ReadonlyMap<string, TouchedTable>;
+  readonly tables: readonly TouchedTable[];
   readonly images: boolean;
 }
 

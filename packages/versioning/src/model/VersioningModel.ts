@@ -4,8 +4,8 @@ import type { HistoryColumns, HistoryTable } from './HistoryTable.ts';
 /** An entity whose rows have history. */
 export interface RowHistory {
   readonly table: HistoryTable;
-  /** Tables that the live rows are in: several for a joined hierarchy; and the columns that the history calls otherwise. */
-  readonly sources: readonly { readonly meta: EntityMetadata; readonly renamed: ReadonlyMap<string, string> }[];
+  /** Tables that the live rows are in: several for a joined hierarchy; and what their columns have in front in the history. */
+  readonly sources: readonly { readonly meta: EntityMetadata; readonly prefix: string }[];
   readonly live: EntityMetadata;
   readonly version: EntityMetadata;
 }

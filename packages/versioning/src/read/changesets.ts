@@ -5,7 +5,9 @@ import {
   loadedProperties,
   managerOf,
   ownMetaOf,
+  ownSchemaOf,
   primaryKeyOf,
+  schemaOption,
 } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { versionInfos, type VersionedProperty, type VersionInfo } from '../metadata/versionClass.ts';
@@ -69,7 +71,7 @@ export async function changesetWithLinksOf(version: AnyVersion): Promise<Changes
         transaction: { $lte: tx },
         endTransactionId: { $gte: tx },
       } as never,
-      { orderBy: { versionId: 'asc' } as never },
+      { orderBy: { versionId: 'asc' } as never, ...schemaOption(linked.link.version, ownSchemaOf(version)) },
     )) as (Record<string, unknown> & { transaction: { id: number }; endTransactionId: number })[];
     const before = spans.filter(span => span.transaction.id < tx).map(span => otherEnd(linked, span));
     const after = spans.filter(span => span.endTransactionId > tx).map(span => otherEnd(linked, span));

@@ -1,5 +1,14 @@
 import type { EntityManager, EntityName, FilterQuery } from '@mikro-orm/core';
-import { currentManagerOf, describe, isEntity, keyOrValue, metaOf, ownMetaOf } from '../internals/entityState.ts';
+import {
+  currentManagerOf,
+  describe,
+  isEntity,
+  keyOrValue,
+  metaOf,
+  ownMetaOf,
+  ownSchemaOf,
+  schemaOption,
+} from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { classOf, isMarked } from '../metadata/marks.ts';
 import { mayBeVersioned, versionClassOf, versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
@@ -31,7 +40,8 @@ export function versionOf<Entity extends EntityName>(entity: Entity): VersionCla
 export async function countVersions(entity: object): Promise<number> {
   const info = requireVersioned(entity);
   const em = requireManaged(entity);
-  return em.count(info.version.class, keyCondition(info, liveKey(entity, info)) as never);
+  const schema = schemaOption(info.version, ownSchemaOf(entity));
+  return em.count(info.version.class, keyCondition(info, liveKey(entity, info)) as never, schema);
 }
 
 /**
@@ -44,8 +54,11 @@ export async function loadHistory<Given extends AnyVersion | readonly AnyVersion
   if (other !== undefined) {
     throw VersioningError.notAVersion(describe(other), 'loadHistory');
   }
-  const groups = Map.groupBy(list, version => ownMetaOf(version));
-  for (const [meta, group] of groups) {
+  const bySchema = Map.groupBy(list, version => ownSchemaOf(version));
+  const groups = [...bySchema].flatMap(([schema, some]) =>
+    [...Map.groupBy(some, version => ownMetaOf(version))].map(([meta, group]) => ({ schema, meta, group })),
+  );
+  for (const { schema, meta, group } of groups) {
     const info = versionInfos.get(meta)!;
     const em = currentManagerOf(group[0]!)!;
     const keys = new Map(
@@ -55,7 +68,10 @@ export async function loadHistory<Given extends AnyVersion | readonly AnyVersion
       ]),
     );
     const conditions = [...keys.values()].map(key => keyCondition(info, key));
-    await em.find(meta.class, { $or: conditions } as FilterQuery<object>, { orderBy: { versionId: 'asc' } as never });
+    await em.find(meta.class, { $or: conditions } as FilterQuery<object>, {
+      orderBy: { versionId: 'asc' } as never,
+      ...schemaOption(meta, schema),
+    });
   }
   return versions;
 }

@@ -1,4 +1,5 @@
 import { FlushMode, type EntityManager } from '@mikro-orm/core';
+import { schemaOption } from '../internals/entityState.ts';
 import { linksOf, otherEnd } from '../read/links.ts';
 import { keyCondition } from '../read/versions.ts';
 import type { VersionInfo, VersionedLink } from '../metadata/versionClass.ts';
@@ -8,9 +9,12 @@ import { Operation } from '../model/Operation.ts';
 export class HistoryAt {
   readonly #em: EntityManager;
   readonly #transaction: number;
+  /** Of what has its tables in several. */
+  readonly #schema: string | undefined;
 
-  constructor(em: EntityManager, transaction: number) {
+  constructor(em: EntityManager, transaction: number, schema: string | undefined) {
     this.#em = em;
+    this.#schema = schema;
     this.#transaction = transaction;
   }
 
@@ -39,7 +43,11 @@ export class HistoryAt {
     const spans = await this.#em.find<Record<string, unknown>>(
       linked.link.version.class,
       { ...linksOf(linked, key), ...this.#holds() },
-      { flushMode: FlushMode.COMMIT, orderBy: { versionId: 'asc' } },
+      {
+        flushMode: FlushMode.COMMIT,
+        orderBy: { versionId: 'asc' },
+        ...schemaOption(linked.link.version, this.#schema),
+      },
     );
     return spans.map(span => otherEnd(linked, span));
   }
@@ -48,7 +56,7 @@ export class HistoryAt {
     return this.#em.find<Record<string, unknown>>(
       info.version.class,
       { ...where, ...this.#holds(), operationType: { $ne: Operation.DELETE } },
-      { flushMode: FlushMode.COMMIT },
+      { flushMode: FlushMode.COMMIT, ...schemaOption(info.version, this.#schema) },
     );
   }
 

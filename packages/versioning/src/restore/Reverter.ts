@@ -7,7 +7,7 @@ import {
   type EntityMetadata,
   type EntityProperty,
 } from '@mikro-orm/core';
-import { isEntity, keyOrValue, metaOf, ownMetaOf } from '../internals/entityState.ts';
+import { isEntity, keyOrValue, metaOf, ownMetaOf, schemaOption } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { discriminatorValueOf, isPolymorphicToMany, isPolymorphicToOne } from '../metadata/properties.ts';
 import { versionInfos, type VersionedProperty, type VersionInfo } from '../metadata/versionClass.ts';
@@ -24,13 +24,16 @@ type Values = Record<string, unknown>;
  */
 export class Reverter {
   readonly #em: EntityManager;
+  /** Of what has its tables in several. */
+  readonly #schema: string | undefined;
   readonly #history: HistoryAt;
   /** Live entities already on their way back, by class and key, so that cycles end. */
   readonly #visited = new Map<string, object | null>();
 
-  constructor(em: EntityManager, transaction: number) {
+  constructor(em: EntityManager, transaction: number, schema: string | undefined) {
     this.#em = em;
-    this.#history = new HistoryAt(em, transaction);
+    this.#schema = schema;
+    this.#history = new HistoryAt(em, transaction, schema);
   }
 
   /** Returns the live entity, or `null` when the version is a DELETE and the row is removed. */
@@ -54,7 +57,11 @@ export class Reverter {
     const toOnes = await this.#resolveToOnes(version, info, relations, path);
     const live: object = found
       ? Object.assign(found, state, toOnes)
-      : this.#em.create(info.live.class, { ...key, ...state, ...toOnes }, { partial: true });
+      : this.#em.create(
+          info.live.class,
+          { ...key, ...state, ...toOnes },
+          { partial: true, ...schemaOption(info.live, this.#schema) },
+        );
     this.#em.persist(live);
     this.#visited.set(id, live);
     for (const name of Object.keys(relations)) {
@@ -72,7 +79,14 @@ export class Reverter {
     const removed = [...this.#em.getUnitOfWork().getRemoveStack()].find(
       entity => metaOf(entity).class === meta.class && identify(meta, entity) === identify(meta, key),
     );
-    return removed ?? this.#em.findOne<Values>(meta.class, key, { flushMode: FlushMode.COMMIT, filters: false });
+    return (
+      removed ??
+      this.#em.findOne<Values>(meta.class, key, {
+        flushMode: FlushMode.COMMIT,
+        filters: false,
+        ...schemaOption(meta, this.#schema),
+      })
+    );
   }
 
   /** Live targets of the version's own foreign keys; reverted first where the relation was asked for. */
@@ -200,7 +214,7 @@ export class Reverter {
     const now = await this.#em.find<Values>(
       child.class,
       { [foreignKey.name]: type === undefined ? keyValue(key) : live },
-      { flushMode: FlushMode.COMMIT, filters: false },
+      { flushMode: FlushMode.COMMIT, filters: false, ...schemaOption(child, this.#schema) },
     );
     for (const version of then) {
       const entity = await this.revert(version, branch, path);

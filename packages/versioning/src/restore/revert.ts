@@ -1,5 +1,5 @@
 import { FlushMode, type AutoPath, type EntityManager, type FromEntityType } from '@mikro-orm/core';
-import { describe, ownMetaOf } from '../internals/entityState.ts';
+import { describe, ownMetaOf, ownSchemaOf, schemaOption } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
 import type { AnyVersion } from '../model/Version.ts';
@@ -61,7 +61,7 @@ async function revertVersion(version: object, options: RevertOptions): Promise<o
   const relations = readRelationPaths(options.relations ?? [], info.live, em);
   requireLoaded(version, info);
   const { transaction } = version as { transaction: { id: number } };
-  return new Reverter(em, transaction.id).revert(version, relations);
+  return new Reverter(em, transaction.id, ownSchemaOf(version)).revert(version, relations);
 }
 
 /** The version with this number, 1-based, in transaction order. */
@@ -75,6 +75,7 @@ async function findNumbered(entity: object, number: number): Promise<object> {
           limit: 1,
           offset: number - 1,
           flushMode: FlushMode.COMMIT,
+          ...schemaOption(info.version, ownSchemaOf(entity)),
         })
       : [];
   if (!version) {

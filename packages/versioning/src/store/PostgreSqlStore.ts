@@ -26,13 +26,13 @@ import type { StoreLayout } from './StoreLayout.ts';
  * row's history rise in the order of commits.
  */
 export class PostgreSqlStore implements Store {
-  readonly #tables: StoreLayout['tables'];
+  readonly #table: StoreLayout['table'];
   readonly #columns: StoreLayout['columns'];
   readonly #openEnd: number;
   readonly #transaction: StoreLayout['transaction'];
 
-  constructor({ tables, columns, openEnd, transaction }: StoreLayout) {
-    this.#tables = tables;
+  constructor({ table, columns, openEnd, transaction }: StoreLayout) {
+    this.#table = table;
     this.#columns = columns;
     this.#openEnd = openEnd;
     this.#transaction = transaction;
@@ -89,7 +89,13 @@ export class PostgreSqlStore implements Store {
     await connection.run(`delete from ${this.#transaction.table} where ${this.#transaction.id} = ?`, [transaction]);
   }
 
-  async keepImages(connection: Connection, table: HistoryTable, keys: readonly KeyValues[]): Promise<number> {
+  async keepImages(
+    connection: Connection,
+    { name }: HistoryTable,
+    schema: string | undefined,
+    keys: readonly KeyValues[],
+  ): Promise<number> {
+    const table = this.#table(name, schema);
     const { transactionId, endTransactionId, operationType } = this.#columns;
     const copied = copiedColumns(table);
     return connection.run(
@@ -142,7 +148,7 @@ export class PostgreSqlStore implements Store {
   }
 
   #touchedTables(touched: TouchedTables): (readonly [HistoryTable, TouchedTable])[] {
-    return [...touched.tables].map(([name, rows]) => [this.#tables.get(name)!, rows] as const);
+    return touched.tables.map(rows => [this.#table(rows.name, rows.schema), rows] as const);
   }
 
   /** With `ended`, spans that this transaction ended count like open ones. */
@@ -216,7 +222,9 @@ export class PostgreSqlStore implements Store {
   ): string {
     const { table, id, issuedAt, actor, reason, meta, changed } = this.#transaction;
     const exists = parts.map((_, i) => `exists (select 1 from ${PREFIX}${i}_changed)`);
-    const names = parts.map(([{ name }], i) => `case when ${exists[i]} then ${literal(name)} end`);
+    const names = [...Map.groupBy(parts.keys(), i => parts[i]![0].name)].map(
+      ([name, of]) => `case when ${of.map(i => exists[i]).join(' or ')} then ${literal(name)} end`,
+    );
     params.push(context.actor ?? null, context.reason ?? null, context.meta ? JSON.stringify(context.meta) : null);
     return (
       `${TX} as (insert into ${table} (${issuedAt}, ${actor}, ${reason}, ${meta}, ${changed}) ` +

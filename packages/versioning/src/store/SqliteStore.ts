@@ -16,13 +16,13 @@ import type { StoreLayout } from './StoreLayout.ts';
  * turns out to have changed.
  */
 export class SqliteStore implements Store {
-  readonly #tables: StoreLayout['tables'];
+  readonly #table: StoreLayout['table'];
   readonly #columns: StoreLayout['columns'];
   readonly #openEnd: number;
   readonly #transaction: StoreLayout['transaction'];
 
-  constructor({ tables, columns, openEnd, transaction }: StoreLayout) {
-    this.#tables = tables;
+  constructor({ table, columns, openEnd, transaction }: StoreLayout) {
+    this.#table = table;
     this.#columns = columns;
     this.#openEnd = openEnd;
     this.#transaction = transaction;
@@ -41,26 +41,26 @@ export class SqliteStore implements Store {
         context.actor ?? null,
         context.reason ?? null,
         context.meta ? JSON.stringify(context.meta) : null,
-        JSON.stringify([...touched.tables.keys()]),
+        JSON.stringify(touched.tables.map(({ name }) => name)),
       ],
     );
     const tx = row!.id;
     const names: string[] = [];
-    for (const [name, rows] of touched.tables) {
-      const table = this.#tables.get(name)!;
+    for (const rows of touched.tables) {
+      const table = this.#table(rows.name, rows.schema);
       const written =
         table.kind === 'row'
           ? await this.#reconcileRows(connection, table, rows, tx, touched.images)
           : await this.#reconcileLinks(connection, table, rows, tx);
       if (written > 0) {
-        names.push(name);
+        names.push(rows.name);
       }
     }
     if (names.length === 0) {
       await connection.run(`delete from ${transactions} where ${id} = ?`, [tx]);
       return undefined;
     }
-    if (names.length < touched.tables.size) {
+    if (names.length < touched.tables.length) {
       await connection.run(`update ${transactions} set ${changed} = ? where ${id} = ?`, [JSON.stringify(names), tx]);
     }
     return tx;
@@ -68,8 +68,8 @@ export class SqliteStore implements Store {
 
   async withdraw(connection: Connection, touched: TouchedTables, transaction: number): Promise<void> {
     const { transactionId, endTransactionId, operationType, versionId } = this.#columns;
-    for (const [name, rows] of touched.tables) {
-      const table = this.#tables.get(name)!;
+    for (const rows of touched.tables) {
+      const table = this.#table(rows.name, rows.schema);
       const { sql, params } = this.#keys(table, rows, transaction);
       if (table.kind === 'row') {
         // a DELETE version without a predecessor was an image; it becomes one again
@@ -90,7 +90,13 @@ export class SqliteStore implements Store {
     await connection.run(`delete from ${this.#transaction.table} where ${this.#transaction.id} = ?`, [transaction]);
   }
 
-  async keepImages(connection: Connection, table: HistoryTable, keys: readonly KeyValues[]): Promise<number> {
+  async keepImages(
+    connection: Connection,
+    { name }: HistoryTable,
+    schema: string | undefined,
+    keys: readonly KeyValues[],
+  ): Promise<number> {
+    const table = this.#table(name, schema);
     const { transactionId, endTransactionId, operationType } = this.#columns;
     const copied = copiedColumns(table);
     return connection.run(

@@ -32,7 +32,12 @@ export interface Store {
   withdraw(connection: Connection, touched: TouchedTables, transaction: number): Promise<void>;
 
   /** Copies the rows of these keys that have no version yet, before they are gone; says how many. */
-  keepImages(connection: Connection, table: HistoryTable, keys: readonly KeyValues[]): Promise<number>;
+  keepImages(
+    connection: Connection,
+    table: HistoryTable,
+    schema: string | undefined,
+    keys: readonly KeyValues[],
+  ): Promise<number>;
 
   /**
    * Locks these rows before their children are looked up, so that no other transaction adds a child in between. Nothing to

@@ -2,8 +2,8 @@ import type { HistoryColumns, HistoryTable } from '../model/HistoryTable.ts';
 
 /** Where a store finds and keeps everything; all names quoted. */
 export interface StoreLayout {
-  /** By `HistoryTable.name`. */
-  readonly tables: ReadonlyMap<string, HistoryTable>;
+  /** By `HistoryTable.name`; of an entity with tables in several schemas, those of one, which is not the configured one. */
+  readonly table: (name: string, schema: string | undefined) => HistoryTable;
   readonly columns: HistoryColumns;
   /** `end_transaction_id` of a span that still holds. */
   readonly openEnd: number;

@@ -1,6 +1,7 @@
 import type { EntityMetadata, Platform } from '@mikro-orm/core';
 import { holderOf } from '../metadata/joinedTables.ts';
-import { columnsOf, qualified } from '../metadata/properties.ts';
+import { columnsOf } from '../metadata/properties.ts';
+import { inSchema, isWildcard, qualified } from '../metadata/schemas.ts';
 import { endValues } from '../model/linkEnds.ts';
 import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
 import { serializeKey, type Frame, type KeyValues, type Touched } from '../model/Touched.ts';
@@ -40,21 +41,21 @@ export class Survey {
     let level = [...leaving, ...(await this.#findReplaced(into.connection, unseen))];
     while (level.length > 0) {
       const next: Leaving[] = [];
-      for (const [meta, group] of groupByRoot(level, visited)) {
+      for (const { meta, schema, group } of groupByRoot(level, visited)) {
         const going = group.filter(({ stays }) => !stays);
         next.push(...into.follow(going.filter(({ movedTo }) => !movedTo)));
-        await this.#keepImages(into, meta, going);
-        this.#touchLinks(into, meta, going);
+        await this.#keepImages(into, meta, schema, going);
+        this.#touchLinks(into, meta, schema, going);
         const dependents = this.#model.dependents.get(meta.class) ?? [];
         if (dependents.length > 0) {
           await this.#store.lock(
             into.connection,
-            this.#liveTable(meta),
+            this.#liveTable(meta, schema),
             group.map(({ key }) => key),
           );
         }
         for (const dependent of dependents) {
-          next.push(...(await this.#findDependent(into, dependent, group)));
+          next.push(...(await this.#findDependent(into, dependent, schema, group)));
         }
       }
       level = next;
@@ -63,10 +64,11 @@ export class Survey {
 
   async #findReplaced(connection: Connection, unseen: readonly ReplacedUnseen[]): Promise<Leaving[]> {
     const found: Leaving[] = [];
-    for (const { child, foreignKey, owner } of unseen) {
+    for (const { child, foreignKey, owner, schema } of unseen) {
       const columns = columnsOf(child.properties[foreignKey]!, this.#platform);
-      const keys = await this.#store.findBy(connection, this.#liveTable(holderOf(child, foreignKey)), columns, [owner]);
-      found.push(...keys.map(key => ({ meta: child.root, key })));
+      const table = this.#liveTable(holderOf(child, foreignKey), schema);
+      const keys = await this.#store.findBy(connection, table, columns, [owner]);
+      found.push(...keys.map(key => ({ meta: child.root, key, schema })));
     }
     return found;
   }
@@ -74,15 +76,16 @@ export class Survey {
   async #keepImages(
     { connection, touched, frame, isAlive }: SurveyTarget,
     meta: EntityMetadata,
+    schema: string | undefined,
     group: readonly Leaving[],
   ): Promise<void> {
     const history = this.#model.rows.get(meta.class);
     if (!history) {
       return;
     }
-    const rows = touched.rowsOf(history.table.name);
+    const rows = touched.rowsOf(history.table.name, schema);
     const keys = group.map(({ key }) => key).filter(key => !rows.isCreated(key, isAlive));
-    if (keys.length > 0 && (await this.#store.keepImages(connection, history.table, keys)) > 0) {
+    if (keys.length > 0 && (await this.#store.keepImages(connection, history.table, schema, keys)) > 0) {
       touched.images = true;
     }
     for (const { key, movedTo } of group) {
@@ -93,9 +96,14 @@ export class Survey {
     }
   }
 
-  #touchLinks({ touched }: SurveyTarget, meta: EntityMetadata, group: readonly Leaving[]): void {
+  #touchLinks(
+    { touched }: SurveyTarget,
+    meta: EntityMetadata,
+    schema: string | undefined,
+    group: readonly Leaving[],
+  ): void {
     for (const link of this.#model.links) {
-      const rows = touched.rowsOf(link.table.name);
+      const rows = touched.rowsOf(link.table.name, isWildcard(link.pivot, this.#platform) ? schema : undefined);
       for (const part of ['owner', 'target'] as const) {
         if (link[part].root.class === meta.class) {
           for (const { key, movedTo } of group) {
@@ -112,17 +120,20 @@ export class Survey {
   async #findDependent(
     { connection, touched, frame }: SurveyTarget,
     dependent: Dependent,
+    parentSchema: string | undefined,
     group: readonly Leaving[],
   ): Promise<Leaving[]> {
     const { child, cascades, holder, target } = dependent;
     const history = this.#model.rows.get(child.class);
-    const table = this.#liveTable(holder);
-    const parentTable = this.#liveTable(target);
+    // one that a class of the manager's schema refers to from elsewhere can't be found
+    const schema = isWildcard(child, this.#platform) ? parentSchema : undefined;
+    const table = this.#liveTable(holder, schema);
+    const parentTable = this.#liveTable(target, parentSchema);
     const unmoved = group.filter(each => !each.movedTo);
     const found: Leaving[] = [];
     const touch = (key: KeyValues) => {
       if (history) {
-        touched.rowsOf(history.table.name).addKey(key, 'changed', frame);
+        touched.rowsOf(history.table.name, schema).addKey(key, 'changed', frame);
       }
     };
     for (const rows of [unmoved.filter(each => each.stays), unmoved.filter(each => !each.stays)]) {
@@ -131,13 +142,13 @@ export class Survey {
         rows.length > 0 ? await this.#store.findChildren(connection, table, parentTable, dependent, parents) : [];
       keys.forEach(touch);
       if (cascades && !rows[0]?.stays) {
-        found.push(...keys.map(key => ({ meta: child, key })));
+        found.push(...keys.map(key => ({ meta: child, key, schema })));
       }
     }
     for (const { key, stays } of group.filter(each => each.stays)) {
       const keys = await this.#store.findChildren(connection, table, parentTable, dependent, [key]);
       const values = dependent.referenced.map(column => stays![column]);
-      found.push(...this.#movedChildren(dependent, table, keys, values));
+      found.push(...this.#movedChildren(dependent, table, schema, keys, values));
     }
     for (const { key, movedTo } of group.filter(each => each.movedTo)) {
       const keys = await this.#store.findChildren(connection, table, parentTable, dependent, [key]);
@@ -145,7 +156,7 @@ export class Survey {
       const values = dependent.referenced.map(
         column => movedTo![parentTable.key.findIndex(each => each.name === column)],
       );
-      found.push(...this.#movedChildren(dependent, table, keys, values));
+      found.push(...this.#movedChildren(dependent, table, schema, keys, values));
     }
     return found;
   }
@@ -154,6 +165,7 @@ export class Survey {
   #movedChildren(
     { child, columns }: Dependent,
     table: LiveTable,
+    schema: string | undefined,
     keys: readonly KeyValues[],
     values: readonly unknown[],
   ): Leaving[] {
@@ -166,34 +178,42 @@ export class Survey {
       : keys.map(key => ({
           meta: child,
           key,
+          schema,
           movedTo: key.map((value, at) => moves.find(move => move.at === at)?.value ?? value),
         }));
   }
 
-  #liveTable(meta: EntityMetadata): LiveTable {
+  #liveTable(meta: EntityMetadata, schema: string | undefined): LiveTable {
     return {
-      name: qualified(meta, this.#platform),
+      name: inSchema(qualified(meta, this.#platform), schema, this.#platform),
       key: meta.getPrimaryProps().flatMap(prop => columnsOf(prop, this.#platform)),
     };
   }
 }
 
-/** The rows of a level by their class, each once, and again only for more: a row that stayed may yet move, or go. */
-function groupByRoot(level: readonly Leaving[], visited: Map<string, number>): Map<EntityMetadata, Leaving[]> {
-  const groups = new Map<EntityMetadata, Leaving[]>();
+interface Group {
+  readonly meta: EntityMetadata;
+  readonly schema: string | undefined;
+  readonly group: Leaving[];
+}
+
+/** The rows of a level by their class and schema, each once, and again only for more: a row that stayed may yet move, or go. */
+function groupByRoot(level: readonly Leaving[], visited: Map<string, number>): Group[] {
+  const groups = new Map<string, Group>();
   for (const row of level) {
-    const root = row.meta.root;
-    const id = `${root.className}:${serializeKey(row.key)}`;
+    const { root } = row.meta;
+    const table = JSON.stringify([row.schema, root.className]);
+    const id = `${table}:${serializeKey(row.key)}`;
     const strength = row.stays ? 1 : row.movedTo ? 2 : 3;
     if ((visited.get(id) ?? 0) < strength) {
       visited.set(id, strength);
-      const group = groups.get(root);
-      if (group) {
-        group.push(row);
+      const known = groups.get(table);
+      if (known) {
+        known.group.push(row);
       } else {
-        groups.set(root, [row]);
+        groups.set(table, { meta: root, schema: row.schema, group: [row] });
       }
     }
   }
-  return groups;
+  return [...groups.values()];
 }

@@ -1,6 +1,7 @@
 import type { EntityMetadata, Platform } from '@mikro-orm/core';
-import { qualified } from '../metadata/properties.ts';
+import { inSchema, qualified } from '../metadata/schemas.ts';
 import type { Dialect } from '../metadata/dialect.ts';
+import type { HistoryTable } from '../model/HistoryTable.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 import { PostgreSqlStore } from './PostgreSqlStore.ts';
 import { quote } from './sql.ts';
@@ -14,8 +15,22 @@ const STORES = { postgresql: PostgreSqlStore, sqlite: SqliteStore } as const;
 export function createStore(model: VersioningModel, dialect: Dialect, platform: Platform): Store {
   const tables = [...model.rows.values(), ...model.links].map(({ table }) => [table.name, table] as const);
   const { versionId, transactionId, endTransactionId, operationType, entityType } = model.columns;
+  const byName = new Map(tables);
+  const bySchema = new Map<string, HistoryTable>();
+  const table = (name: string, schema: string | undefined): HistoryTable => {
+    const id = JSON.stringify([schema, name]);
+    const known = bySchema.get(id);
+    if (known) {
+      return known;
+    }
+    const template = byName.get(name)!;
+    const [live, history] = [template.live, template.history].map(sql => inSchema(sql, schema, platform));
+    const found = { ...template, live: live!, history: history! };
+    bySchema.set(id, found);
+    return found;
+  };
   return new STORES[dialect.name]({
-    tables: new Map(tables),
+    table,
     columns: {
       versionId: quote(versionId),
       transactionId: quote(transactionId),
