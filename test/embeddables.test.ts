@@ -4,36 +4,7 @@ import { beforeEach, expect, it } from 'vitest';
 
 import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
 import { expectMirror } from './support/mirror.ts';
-
-const Country = defineEntity({ name: 'Country', properties: { id: p.integer().primary(), name: p.string() } });
-const Geo = defineEntity({
-  name: 'Geo',
-  embeddable: true,
-  properties: { lat: p.double(), at: p.datetime(3).nullable() },
-});
-const Address = defineEntity({
-  name: 'Address',
-  embeddable: true,
-  properties: {
-    city: p.string(),
-    zip: p.string().nullable(),
-    geo: () => p.embedded(Geo).nullable(),
-    country: () => p.manyToOne(Country).nullable(),
-  },
-});
-const Person = versioned(
-  defineEntity({
-    name: 'Person',
-    properties: {
-      id: p.integer().primary(),
-      name: p.string(),
-      home: () => p.embedded(Address),
-      work: () => p.embedded(Address).prefix('w_').nullable(),
-      stored: () => p.embedded(Address).object().nullable(),
-      past: () => p.embedded(Address).array().nullable(),
-    },
-  }),
-);
+import { Address, Country, Geo, Person } from './support/people.ts';
 
 interface Human {
   name: string;

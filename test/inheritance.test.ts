@@ -1,105 +1,11 @@
 import type { Collection } from '@mikro-orm/core';
-import { Entity, Enum, ManyToMany, ManyToOne, OneToMany, PrimaryKey, Property } from '@mikro-orm/decorators/es';
-import {
-  changeset,
-  countVersions,
-  ErrorCode,
-  revert,
-  Versioned,
-  Versioning,
-  versionOf,
-  type Versions,
-} from 'mikro-orm-versioning';
+import { Entity, ManyToMany, ManyToOne, OneToMany, PrimaryKey, Property } from '@mikro-orm/decorators/es';
+import { changeset, countVersions, ErrorCode, revert, Versioned, Versioning, versionOf } from 'mikro-orm-versioning';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
 import { historyOf } from './support/history.ts';
-
-@Entity()
-class Label {
-  @PrimaryKey({ type: 'integer' })
-  id!: number;
-
-  @Property({ type: 'string' })
-  name!: string;
-}
-
-@Entity()
-@Versioned()
-class Album {
-  @PrimaryKey({ type: 'integer' })
-  id!: number;
-
-  @Property({ type: 'string' })
-  title!: string;
-
-  @ManyToOne(() => Media, { nullable: true })
-  cover?: Media | null;
-
-  @OneToMany(() => Media, media => media.album)
-  media!: Collection<Media>;
-
-  declare readonly versions: Versions<Album>;
-}
-
-@Entity({ discriminatorColumn: 'kind', abstract: true })
-@Versioned({ exclude: ['plays'] })
-abstract class Media {
-  @PrimaryKey({ type: 'integer' })
-  id!: number;
-
-  @Enum({ items: ['photo', 'video', 'clip'], type: 'string' })
-  kind!: 'photo' | 'video' | 'clip';
-
-  @Property({ type: 'string' })
-  title!: string;
-
-  @ManyToOne(() => Album, { nullable: true })
-  album?: Album | null;
-
-  @ManyToMany(() => Label)
-  labels!: Collection<Label>;
-
-  declare readonly versions: Versions<Media>;
-}
-
-@Entity({ discriminatorValue: 'photo' })
-class Photo extends Media {
-  @Property({ type: 'integer' })
-  width!: number;
-
-  @ManyToOne(() => Photo, { nullable: true })
-  original?: Photo | null;
-
-  declare readonly versions: Versions<Photo>;
-}
-
-@Entity({ discriminatorValue: 'video' })
-class Video extends Media {
-  @Property({ type: 'integer' })
-  seconds!: number;
-
-  @Property({ type: 'integer', default: 0 })
-  plays?: number;
-
-  // in one hierarchy, MikroORM would call both ends media_id
-  @ManyToMany(() => Photo, undefined, {
-    pivotTable: 'video_stills',
-    joinColumn: 'video_id',
-    inverseJoinColumn: 'photo_id',
-  })
-  stills!: Collection<Photo>;
-
-  declare readonly versions: Versions<Video>;
-}
-
-@Entity({ discriminatorValue: 'clip' })
-class Clip extends Video {
-  @Property({ type: 'string' })
-  song!: string;
-
-  declare readonly versions: Versions<Clip>;
-}
+import { Album, Clip, Label, Media, Photo, Video } from './support/media.ts';
 
 @Entity({ discriminatorColumn: 'kind', discriminatorValue: 'animal' })
 class Animal {

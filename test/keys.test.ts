@@ -1,4 +1,4 @@
-import { defineEntity, p, Type, types } from '@mikro-orm/core';
+import { defineEntity, p } from '@mikro-orm/core';
 import {
   changeset,
   countVersions,
@@ -11,67 +11,14 @@ import {
 } from 'mikro-orm-versioning';
 import { expect, it } from 'vitest';
 
-import { createOrm, describeEachDatabase } from './support/databases.ts';
+import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
 import { expectMirror } from './support/mirror.ts';
-
-/** A key that the database holds as text and the program as an object. */
-class Isbn {
-  readonly digits: string;
-
-  constructor(digits: string) {
-    this.digits = digits;
-  }
-}
-Object.defineProperty(Isbn.prototype, 'toString', {
-  value(this: Isbn) {
-    return this.digits;
-  },
-});
-
-class IsbnType extends Type<Isbn, string> {
-  override convertToDatabaseValue(value: Isbn | string): string {
-    return typeof value === 'string' ? value : `isbn-${value.digits}`;
-  }
-
-  override convertToJSValue(value: string | Isbn): Isbn {
-    return typeof value === 'string' ? new Isbn(value.replace('isbn-', '')) : value;
-  }
-
-  override getColumnType(): string {
-    return 'varchar(40)';
-  }
-
-  override compareAsType(): string {
-    return 'string';
-  }
-}
-
-const KEYS = {
-  integer: [() => p.integer().primary(), [1, 2]],
-  'assigned by the database': [() => p.integer().primary(), [undefined, undefined]],
-  string: [() => p.string().primary(), ["it's", 'a "quoted" ünïcode \\ key']],
-  uuid: [() => p.uuid().primary(), ['0d5a2b5c-4b1e-4f5e-9a3d-1c2b3a4d5e6f', 'ffffffff-4b1e-4f5e-9a3d-1c2b3a4d5e6f']],
-  'assigned by onCreate': [
-    () =>
-      p
-        .uuid()
-        .primary()
-        .onCreate(() => crypto.randomUUID()),
-    [undefined, undefined],
-  ],
-  bigint: [() => p.type(types.bigint).primary(), [9007199254740990n, 12n]],
-  date: [() => p.date().primary(), ['2024-02-29', '1999-12-31']],
-  datetime: [
-    () => p.datetime(3).primary(),
-    [new Date('2024-02-29T12:00:00.123Z'), new Date('1969-07-20T20:17:40.001Z')],
-  ],
-  decimal: [() => p.decimal().precision(10).scale(2).primary(), ['1.50', '22.75']],
-  blob: [() => p.blob().primary(), [Buffer.from([0, 1, 255]), Buffer.from('key')]],
-  enum: [() => p.enum(['a', 'b']).primary(), ['a', 'b']],
-  'a type of the user’s own': [() => p.type(IsbnType).primary(), [new Isbn('1'), new Isbn('2')]],
-} as const;
+import { KEYS } from './support/keys.ts';
 
 const byText = (a: string, b: string) => (a < b ? -1 : 1);
+
+const byOperation = ([a, one]: readonly unknown[], [b, other]: readonly unknown[]) =>
+  byText(`${String(one)} ${String(a)}`, `${String(other)} ${String(b)}`);
 
 describeEachDatabase('keys', db => {
   it.each(Object.keys(KEYS))('%s: insert, update, delete, recreate', async name => {
@@ -135,6 +82,48 @@ describeEachDatabase('keys', db => {
     await revert(state as never);
     await back.flush();
     expect(await orm.em.fork().count(Thing, { name: 'b' } as never)).toBe(1);
+  });
+
+  it.each(Object.keys(KEYS))('%s: a row has one version, in whatever ways a transaction comes to it', async name => {
+    const [property, values] = KEYS[name as keyof typeof KEYS];
+    const Thing = versioned(
+      defineEntity({
+        name: 'Thing',
+        properties: { id: property(), name: p.string(), other: () => p.manyToOne(Thing).nullable() },
+      }) as never,
+    ) as never;
+    const orm = await createOrm(db, { entities: [Thing], extensions: [Versioning] });
+    const create = (em: Orm['em'], i: number, other?: object) =>
+      em.create(Thing, { ...(values[i] === undefined ? {} : { id: values[i] }), name: `row ${i}`, other } as never);
+    const find = async (em: Orm['em'], i: number) => em.findOneOrFail(Thing, { name: `row ${i}` } as never);
+    const operations = async () => {
+      const versions = await orm.em.fork().find(versionOf(Thing), {}, { orderBy: { versionId: 'asc' } as never });
+      return (versions as { name: string; operationType: Operation }[]).map(each => [each.name, each.operationType]);
+    };
+    // one is inserted and deleted, of which the database tells the other
+    await orm.em.fork().transactional(async outer => {
+      const em = outer as Orm['em'];
+      create(em, 1, create(em, 0));
+      await em.flush();
+      const inner = em.fork({ keepTransactionContext: true });
+      inner.remove(await find(inner, 0));
+      await inner.flush();
+    });
+    expect(await operations()).toEqual([['row 1', Operation.INSERT]]);
+    // both are deleted, and one is told of the other besides
+    const em = orm.em.fork();
+    Object.assign(await find(em, 1), { other: create(em, 0) });
+    await em.flush();
+    const last = orm.em.fork();
+    last.remove(await last.find(Thing, {}));
+    await last.flush();
+    expect((await operations()).toSorted(byOperation)).toEqual([
+      ['row 0', Operation.INSERT],
+      ['row 1', Operation.INSERT],
+      ['row 1', Operation.UPDATE],
+      ['row 0', Operation.DELETE],
+      ['row 1', Operation.DELETE],
+    ]);
   });
 
   it('a pivot entity with a key of its own may link the same ends twice', async () => {

@@ -1,85 +1,10 @@
-import { defineEntity, p, type Collection } from '@mikro-orm/core';
-import { loadHistory, Versioning, versioned, versionOf } from 'mikro-orm-versioning';
+import { type Collection } from '@mikro-orm/core';
+import { loadHistory, Versioning, versionOf } from 'mikro-orm-versioning';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
-
-/*
- * Every kind of relation, each to a target with history and to one without. `Node` has history, `Plain` has none.
- */
-const Plain = defineEntity({
-  name: 'Plain',
-  properties: {
-    id: p.integer().primary(),
-    name: p.string(),
-    nodes: () => p.manyToMany(Node).mappedBy('plains'),
-    child: () => p.oneToOne(PlainChild).mappedBy('plain').nullable(),
-  },
-});
-
-const Node = versioned(
-  defineEntity({
-    name: 'Node',
-    properties: {
-      id: p.integer().primary(),
-      name: p.string(),
-      parent: () => p.manyToOne(Node).nullable(),
-      children: () => p.oneToMany(Node).mappedBy('parent').orderBy({ name: 'desc' }),
-      plain: () => p.manyToOne(Plain).nullable(),
-      twin: () => p.oneToOne(Node).inversedBy('twinOf').nullable(),
-      twinOf: () => p.oneToOne(Node).mappedBy('twin').nullable(),
-      plainTwin: () => p.oneToOne(Plain).nullable(),
-      profile: () => p.oneToOne(Profile).mappedBy('node').nullable(),
-      plainProfile: () => p.oneToOne(PlainProfile).mappedBy('node').nullable(),
-      plainChildren: () => p.oneToMany(PlainItem).mappedBy('node'),
-      friends: () => p.manyToMany(Node).pivotTable('friendship').inversedBy('friendOf'),
-      friendOf: () => p.manyToMany(Node).mappedBy('friends'),
-      plains: () => p.manyToMany(Plain).inversedBy('nodes'),
-      ordered: () => p.manyToMany(Node).pivotTable('ordered_nodes').fixedOrder(),
-      seats: () => p.oneToMany(Seat).mappedBy('node').orderBy({ row: 'asc' }),
-    },
-  }),
-);
-
-/** Foreign key as primary key. */
-const Profile = versioned(
-  defineEntity({
-    name: 'Profile',
-    properties: { node: () => p.oneToOne(Node).primary(), text: p.string() },
-  }),
-);
-
-const PlainProfile = defineEntity({
-  name: 'PlainProfile',
-  properties: { id: p.integer().primary(), node: () => p.oneToOne(Node).inversedBy('plainProfile'), text: p.string() },
-});
-
-const PlainChild = defineEntity({
-  name: 'PlainChild',
-  properties: { id: p.integer().primary(), plain: () => p.oneToOne(Plain).inversedBy('child') },
-});
-
-const PlainItem = defineEntity({
-  name: 'PlainItem',
-  properties: { id: p.integer().primary(), name: p.string(), node: () => p.manyToOne(Node) },
-});
-
-/** A composite key with a foreign key in it, and a relation to such a key. */
-const Seat = versioned(
-  defineEntity({
-    name: 'Seat',
-    properties: {
-      node: () => p.manyToOne(Node).primary(),
-      row: p.string().primary(),
-      label: p.string(),
-      neighbour: () => p.manyToOne(Seat).nullable(),
-      neighbourOf: () => p.oneToMany(Seat).mappedBy('neighbour'),
-      visitors: () => p.manyToMany(Node).pivotTable('seat_visitors'),
-    },
-  }),
-);
-
-const ENTITIES = [Node, Plain, Profile, PlainProfile, PlainChild, PlainItem, Seat];
+import { statementsOf } from './support/statements.ts';
+import { ENTITIES, Node, Plain, PlainItem, PlainProfile, Profile, Seat } from './support/nodes.ts';
 
 describeEachDatabase('relations of versions', db => {
   let orm: Orm;
@@ -349,19 +274,7 @@ describeEachDatabase('relations of versions', db => {
       await em.flush();
     });
 
-    /** Statements that a function sends. */
-    async function countQueries(act: () => Promise<unknown>): Promise<number> {
-      const log: string[] = [];
-      const logger = orm.config.getLogger();
-      const mode = orm.config.get('debug');
-      logger.setDebugMode(['query']);
-      const original = logger.logQuery.bind(logger);
-      logger.logQuery = context => void log.push(context.query ?? '');
-      await act();
-      logger.logQuery = original;
-      logger.setDebugMode(mode);
-      return log.length;
-    }
+    const countQueries = async (act: () => Promise<unknown>) => (await statementsOf(orm, act)).length;
 
     it.each(RELATIONS)('%s of 8 versions costs one query', async relation => {
       const em = orm.em.fork();

@@ -2,6 +2,9 @@ import { Collection } from '@mikro-orm/core';
 import { Entity, ManyToMany, ManyToOne, OneToMany, PrimaryKey, Property } from '@mikro-orm/decorators/es';
 import { Versioned } from 'mikro-orm-versioning';
 
+/** Two databases need not give rows in the same order, and so MikroORM need not write them in the same one. */
+const orderBy = { id: 'asc' } as const;
+
 /** Not versioned, although its deletion reaches articles, their comments, notes and links. */
 @Entity()
 export class Blog {
@@ -21,7 +24,7 @@ export class Category {
   @Property({ type: 'string' })
   text!: string;
 
-  @OneToMany({ entity: () => Article, mappedBy: 'category' })
+  @OneToMany({ entity: () => Article, mappedBy: 'category', orderBy })
   articles = new Collection<Article>(this);
 }
 
@@ -34,7 +37,7 @@ export class Tag {
   @Property({ type: 'string' })
   text!: string;
 
-  @ManyToMany({ entity: () => Article, mappedBy: 'tags' })
+  @ManyToMany({ entity: () => Article, mappedBy: 'tags', orderBy })
   articles = new Collection<Article>(this);
 }
 
@@ -59,19 +62,19 @@ export class Article {
   @ManyToOne({ entity: () => Blog, nullable: true, deleteRule: 'cascade', updateRule: 'cascade' })
   blog: Blog | null = null;
 
-  @ManyToMany({ entity: () => Tag, inversedBy: 'articles' })
+  @ManyToMany({ entity: () => Tag, inversedBy: 'articles', orderBy })
   tags = new Collection<Tag>(this);
 
   @ManyToMany({ entity: () => Tag, fixedOrder: true })
   topics = new Collection<Tag>(this);
 
-  @ManyToMany({ entity: () => Article, inversedBy: 'relatedBy' })
+  @ManyToMany({ entity: () => Article, inversedBy: 'relatedBy', orderBy })
   related = new Collection<Article>(this);
 
-  @ManyToMany({ entity: () => Article, mappedBy: 'related' })
+  @ManyToMany({ entity: () => Article, mappedBy: 'related', orderBy })
   relatedBy = new Collection<Article>(this);
 
-  @OneToMany({ entity: () => Note, mappedBy: 'article', orphanRemoval: true })
+  @OneToMany({ entity: () => Note, mappedBy: 'article', orphanRemoval: true, orderBy })
   notes = new Collection<Note>(this);
 }
 

@@ -2,6 +2,7 @@ import { Reference, type EntityMetadata, type EntityProperty, type Platform } fr
 import { isEntity, metaOf } from '../internals/entityState.ts';
 import { discriminatorValueOf, isPolymorphicToOne } from '../metadata/properties.ts';
 import { SqlitePlatform } from '@mikro-orm/sql';
+import { spell } from '../model/spelling.ts';
 import type { KeyValues } from '../model/Touched.ts';
 
 /**
@@ -35,7 +36,8 @@ export function databaseValues(prop: EntityProperty, value: unknown, platform: P
   if (prop.targetMeta && prop.kind !== 'embedded') {
     return targetKey(prop.targetMeta, Reference.unwrapReference(value as object), platform);
   }
-  return [portable(prop.customType ? prop.customType.convertToDatabaseValue(value, platform) : value, platform)];
+  const stored = prop.customType ? prop.customType.convertToDatabaseValue(value, platform) : value;
+  return [spell(portable(stored, platform), prop.columnTypes[0] ?? '')];
 }
 
 function targetKey(target: EntityMetadata, value: unknown, platform: Platform): KeyValues | undefined {
@@ -53,7 +55,9 @@ export function snapshotKey(
   props: readonly EntityProperty[],
   platform: Platform,
 ): KeyValues | undefined {
-  const values = props.map(prop => flattenSnapshot(snapshot[prop.name], platform));
+  const values = props.map(prop =>
+    flattenSnapshot(snapshot[prop.name], platform)?.map((value, i) => spell(value, prop.columnTypes[i] ?? '')),
+  );
   return values.every(each => each !== undefined) ? values.flat() : undefined;
 }
 

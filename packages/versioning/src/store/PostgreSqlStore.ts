@@ -1,6 +1,7 @@
 import { VersioningError } from '../errors.ts';
 import { IMAGE, type Column, type HistoryTable } from '../model/HistoryTable.ts';
 import { Operation } from '../model/Operation.ts';
+import { spell } from '../model/spelling.ts';
 import type { KeyValues, TouchedTable, TouchedTables } from '../model/Touched.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
 import type { Dependent } from '../model/VersioningModel.ts';
@@ -125,11 +126,11 @@ export class PostgreSqlStore implements Store {
     const on = columns.map((column, i) => `c.${quote(column)} = p.${quote(referenced[i]!)}`).join(' and ');
     const key = parent.key.map((column, i) => `p.${quote(column.name)} = k.k${i}`).join(' and ');
     const rows = await connection.rows<Record<string, unknown>>(
-      `select ${child.key.map((column, i) => `c.${quote(column.name)}::text as k${i}`).join(', ')} ` +
+      `select ${selectKey(child.key, 'c')} ` +
         `from ${recordset(parent.key)} ${forEach(parent.name, 'p', key)} ${forEach(child.name, 'c', on)}`,
       [json(parents)],
     );
-    return rows.map(row => child.key.map((_, i) => row[`k${i}`]));
+    return rows.map(row => child.key.map(({ type }, i) => spell(row[`k${i}`], type)));
   }
 
   async findBy(
@@ -140,11 +141,10 @@ export class PostgreSqlStore implements Store {
   ): Promise<KeyValues[]> {
     const on = columns.map((column, i) => `l.${quote(column.name)} = k.k${i}`).join(' and ');
     const rows = await connection.rows<Record<string, unknown>>(
-      `select ${table.key.map((column, i) => `l.${quote(column.name)}::text as k${i}`).join(', ')} ` +
-        `from ${recordset(columns)} ${forEach(table.name, 'l', on)}`,
+      `select ${selectKey(table.key, 'l')} from ${recordset(columns)} ${forEach(table.name, 'l', on)}`,
       [json(values)],
     );
-    return rows.map(row => table.key.map((_, i) => row[`k${i}`]));
+    return rows.map(row => table.key.map(({ type }, i) => spell(row[`k${i}`], type)));
   }
 
   #touchedTables(touched: TouchedTables): (readonly [HistoryTable, TouchedTable])[] {
@@ -320,6 +320,19 @@ function json(keys: readonly KeyValues[]): string {
 
 function record(values: KeyValues): Record<string, unknown> {
   return Object.fromEntries(values.map((value, i) => [`k${i}`, value]));
+}
+
+/** The columns of a key as text; times as JavaScript writes them. */
+function selectKey(columns: readonly Column[], alias: string): string {
+  return columns.map(({ name, type }, i) => `${asText(`${alias}.${quote(name)}`, type)} as k${i}`).join(', ');
+}
+
+function asText(column: string, type: string): string {
+  if (!type.startsWith('timestamp')) {
+    return `${column}::text`;
+  }
+  const utc = /tz|with time zone/.test(type) ? `(${column} at time zone 'UTC')` : column;
+  return `(to_json(${utc}) #>> '{}') || 'Z'`;
 }
 
 function literal(text: string): string {

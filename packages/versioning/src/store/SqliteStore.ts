@@ -1,5 +1,6 @@
 import { IMAGE, type Column, type HistoryTable } from '../model/HistoryTable.ts';
 import { Operation } from '../model/Operation.ts';
+import { spell } from '../model/spelling.ts';
 import type { KeyValues, TouchedTable, TouchedTables } from '../model/Touched.ts';
 import type { VersioningContext } from '../model/VersioningContext.ts';
 import type { Dependent } from '../model/VersioningModel.ts';
@@ -122,7 +123,7 @@ export class SqliteStore implements Store {
       `select ${selectKey(child.key, 'c')} from ${keySource(parent.key)} cross join ${parent.name} p on ${key} cross join ${child.name} c on ${on}`,
       [JSON.stringify(parents)],
     );
-    return rows.map(row => child.key.map((_, i) => row[`k${i}`]));
+    return rows.map(row => child.key.map(({ type }, i) => spell(row[`k${i}`], type)));
   }
 
   async findBy(
@@ -136,7 +137,7 @@ export class SqliteStore implements Store {
       `select ${selectKey(table.key, 'l')} from ${keySource(columns)} cross join ${table.name} l on ${on}`,
       [JSON.stringify(values)],
     );
-    return rows.map(row => table.key.map((_, i) => row[`k${i}`]));
+    return rows.map(row => table.key.map(({ type }, i) => spell(row[`k${i}`], type)));
   }
 
   async #reconcileRows(
@@ -271,7 +272,7 @@ function selectKey(columns: readonly Column[], alias: string): string {
   return columns
     .map((column, i) => {
       const value = `${alias}.${quote(column.name)}`;
-      return `${isBlob(column) ? `hex(${value})` : value} as k${i}`;
+      return `${isBlob(column) ? `lower(hex(${value}))` : value} as k${i}`;
     })
     .join(', ');
 }
