@@ -54,6 +54,7 @@ export const PROPERTIES: Record<
   date: [() => p.date(), '2024-02-29', '1969-12-31'],
   time: [() => p.time(), '12:30:00', '00:00:01'],
   datetime: [() => p.datetime(3), new Date('2024-02-29T12:00:00.123Z'), new Date('1969-07-20T20:17:40.001Z')],
+  'datetime by its name': [() => p.type('datetime').length(3), new Date(1e12), new Date(2e12 + 1)],
   'datetime without a zone': [
     () => p.datetime(3).columnType('timestamp(3)'),
     new Date(1e12),

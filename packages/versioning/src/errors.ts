@@ -15,6 +15,8 @@ export const ErrorCode = Object.freeze({
   TARGET_GONE: 'VERSIONING_TARGET_GONE',
   INVALID_CONTEXT: 'VERSIONING_INVALID_CONTEXT',
   SERIALIZATION: 'VERSIONING_SERIALIZATION',
+  NO_SUCH_TRANSACTION: 'VERSIONING_NO_SUCH_TRANSACTION',
+  NOT_IN_THE_PAST: 'VERSIONING_NOT_IN_THE_PAST',
 } as const);
 
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
@@ -139,6 +141,49 @@ export class VersioningError extends Error {
     return new VersioningError(
       ErrorCode.READ_ONLY,
       `${entity} is read-only: it was ${action}, and the flush was refused before anything was written. History is written by changing the live entity; to bring a state back, use revert(version).`,
+    );
+  }
+
+  static pastIsReadOnly(subject: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.READ_ONLY,
+      `${subject} can't be written through a manager of the past; nothing was written. Change the live entity through the manager that asOf() was given, or bring a state back with revert().`,
+    );
+  }
+
+  static goesByThePast(what: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.UNSUPPORTED,
+      `${what} of a manager of the past would read the present, since its queries can't be seen. Use the manager's own queries, its QueryBuilder, or em.execute().`,
+    );
+  }
+
+  static noSuchTransaction(id: number): VersioningError {
+    return new VersioningError(
+      ErrorCode.NO_SUCH_TRANSACTION,
+      `There is no transaction ${id} to read the past as of. Give asOf() one that exists, or a Date.`,
+    );
+  }
+
+  static notAMoment(given: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NO_SUCH_TRANSACTION,
+      `asOf() was given ${given}, which is no moment. Give it a VersionTransaction or its id, a version, a Date, or 'latest'.`,
+    );
+  }
+
+  static noHistory(): VersioningError {
+    return new VersioningError(
+      ErrorCode.NOT_VERSIONED,
+      'asOf() was given a manager of a MikroORM instance that has no history. List Versioning in its extensions.',
+    );
+  }
+
+  static notInThePast(entity: string, property: string, cause: unknown): VersioningError {
+    return new VersioningError(
+      ErrorCode.NOT_IN_THE_PAST,
+      `${entity}.${property} has no history, so the past can't be asked for it. Leave it out of the query, or out of exclude.`,
+      { cause },
     );
   }
 

@@ -24,6 +24,10 @@ export type {
 // Reading
 export { countVersions, loadHistory, versionOf } from './read/versions.ts';
 
+// The past
+export { asOf } from './read/asOf.ts';
+export type { Moment } from './read/moments.ts';
+
 // Before commit
 export { changeset, isModified } from './read/pendingChanges.ts';
 
