@@ -197,6 +197,18 @@ describeEachDatabase('revert', db => {
       expect(await orm.em.fork().count(Article)).toBe(0);
     });
 
+    it('recreates a deleted row of which there is a reference', async () => {
+      const em = orm.em.fork();
+      em.remove(await em.findOneOrFail(Article, 1));
+      await em.flush();
+      const other = orm.em.fork();
+      other.getReference(Article, 1);
+      const [first] = await other.find(versionOf(Article), { id: 1 }, { orderBy: { versionId: 'asc' } });
+      await revert(first!);
+      await other.flush();
+      expect(await orm.em.fork().findOneOrFail(Article, 1)).toMatchObject({ name: 'a' });
+    });
+
     it('keeps a row that was marked for removal in the same unit of work', async () => {
       const em = orm.em.fork();
       const article = await em.findOneOrFail(Article, 1, { populate: ['versions'] });

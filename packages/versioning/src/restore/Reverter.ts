@@ -55,19 +55,31 @@ export class Reverter {
     }
     const state = stateOf(version, info);
     const toOnes = await this.#resolveToOnes(version, info, relations, path);
-    const live: object = found
-      ? Object.assign(found, state, toOnes)
-      : this.#em.create(
-          info.live.class,
-          { ...key, ...state, ...toOnes },
-          { partial: true, ...schemaOption(info.live, this.#schema) },
-        );
+    const live: object = found ? Object.assign(found, state, toOnes) : this.#create(info, key, { ...state, ...toOnes });
     this.#em.persist(live);
     this.#visited.set(id, live);
     for (const name of Object.keys(relations)) {
       await this.#restoreToMany(live, info, key, name, relations[name]!, join(path, name));
     }
     return live;
+  }
+
+  /** A reference to the row that is gone would be taken for a row that is there; `version.entity` is one for composite keys. */
+  #create({ live, version }: VersionInfo, key: Values, values: Values): object {
+    const options = schemaOption(live, this.#schema);
+    const uow = this.#em.getUnitOfWork();
+    const stale = this.#em.getReference(live.class, key as never, options) as object;
+    uow.unsetIdentity(stale);
+    const created: object = this.#em.create(live.class, { ...key, ...values }, { partial: true, ...options });
+    for (const each of uow
+      .getIdentityMap()
+      .getStore<Values>(version as never)
+      .values()) {
+      if (each['entity'] === stale) {
+        each['entity'] = created;
+      }
+    }
+    return created;
   }
 
   /** A property may hold a copy of its target's metadata. */
