@@ -60,7 +60,12 @@ export function deriveVersion(
       const name = options.rename?.[prop.name] ?? prop.name;
       // a class keeps the columns that its subclasses declare differently under keys of their own
       const own = key === prop.name;
-      add(version, copyProperty(prop, own ? name : key, version, context.platform));
+      const copy = copyProperty(prop, own ? name : key, version, context.platform);
+      if (own) {
+        // what a getter of the entity finds out anew, the version only has from its table
+        delete copy.hydrate;
+      }
+      add(version, copy);
       if (!prop.embedded && own && !prop.inherited) {
         properties.push({ live: prop.name, name, value: name });
       }

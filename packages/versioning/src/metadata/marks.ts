@@ -78,13 +78,34 @@ export function findMarked(storage: MetadataStorage, options: ResolvedOptions): 
     }
     listed.set(target, entityOptions);
   }
+  for (const meta of storage) {
+    refuseWithoutRows(meta, listed);
+  }
   const marked = [...storage]
-    .filter(meta => !meta.embeddable && !meta.virtual && !meta.view && meta.tableName)
+    .filter(meta => !isWithoutRows(meta) && meta.tableName)
     .flatMap(meta => {
       const mark = nearestMark(meta.class, listed);
       return mark ? [{ meta, options: mark }] : [];
     });
   return unifyHierarchies(marked);
+}
+
+/** Whether an entity has no rows of its own that could be written. */
+function isWithoutRows(meta: EntityMetadata): boolean {
+  return meta.embeddable || meta.virtual === true || Boolean(meta.view);
+}
+
+/** Throws a `VersioningError` for a mark that would say nothing; one that is inherited may be meant for others. */
+function refuseWithoutRows(meta: EntityMetadata, listed: ReadonlyMap<object, VersionedOptions>): void {
+  if (isWithoutRows(meta) && (listed.has(meta.class) || marks.has(meta.class))) {
+    throw VersioningError.unsupported(
+      meta.className,
+      `is ${meta.embeddable ? 'an embeddable' : meta.view ? 'a view' : 'a virtual entity'}, which has no rows of its own`,
+      meta.embeddable
+        ? 'Remove its mark: it is versioned with the entities that embed it.'
+        : 'Remove its mark, and mark the entities that it shows.',
+    );
+  }
 }
 
 /**

@@ -20,6 +20,11 @@ export function hasColumns(prop: EntityProperty): boolean {
   }
 }
 
+/** Whether a foreign key shares columns with others. MikroORM leaves it `undefined` where only those have a value. */
+export function sharesColumns(prop: EntityProperty): boolean {
+  return isToOne(prop) && prop.ownColumns !== undefined && prop.ownColumns.length < prop.fieldNames.length;
+}
+
 export function isToOne(prop: EntityProperty): boolean {
   return prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
 }

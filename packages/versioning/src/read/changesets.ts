@@ -10,6 +10,7 @@ import {
   schemaOption,
 } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
+import { sharesColumns } from '../metadata/properties.ts';
 import { versionInfos, type VersionedProperty, type VersionInfo } from '../metadata/versionClass.ts';
 import type { Changeset } from '../model/Version.ts';
 import { Operation } from '../model/Operation.ts';
@@ -84,7 +85,8 @@ export async function changesetWithLinksOf(version: AnyVersion): Promise<Changes
 
 /** Whether every versioned property was loaded; a partial load must not show up as a change to `null`. */
 export function requireLoaded(version: object, info: VersionInfo): void {
-  const name = ownMetaOf(version).className;
+  const meta = ownMetaOf(version);
+  const name = meta.className;
   const key = String(primaryKeyOf(version));
   if (!isLoaded(version)) {
     throw VersioningError.notLoaded(
@@ -93,7 +95,9 @@ export function requireLoaded(version: object, info: VersionInfo): void {
     );
   }
   const isMissing = (property: string) =>
-    !loadedProperties(version).has(property) && (version as unknown as Record<string, unknown>)[property] === undefined;
+    !loadedProperties(version).has(property) &&
+    (version as unknown as Record<string, unknown>)[property] === undefined &&
+    !sharesColumns(meta.properties[property as never]!);
   const missing = info.properties.find(({ value, parts }) => (parts ?? [value]).some(isMissing));
   if (missing) {
     throw VersioningError.notLoaded(`${name}#${key}.${missing.name}`, `find the version without 'fields'`);
