@@ -1,6 +1,7 @@
 import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
+import { compatibility } from './test/support/compatibility/CompatibilityReporter.ts';
 import { decorators } from './test/support/decorators.ts';
 
 const conditions = ['mikro-orm-versioning-source', ...defaultServerConditions];
@@ -9,7 +10,7 @@ const conditions = ['mikro-orm-versioning-source', ...defaultServerConditions];
 process.env['TZ'] = 'America/St_Johns';
 
 export default defineConfig({
-  plugins: [decorators()],
+  plugins: [decorators(), compatibility()],
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {

@@ -2,6 +2,7 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { changeset, isModified, loadHistory, revert, Versioning, versioned, versionOf } from 'mikro-orm-versioning';
 import { beforeEach, expect, it } from 'vitest';
 
+import { covers, leavesOut } from './support/compatibility/covers.ts';
 import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
 import { expectMirror } from './support/mirror.ts';
 import { Address, Country, Geo, Person } from './support/people.ts';
@@ -35,39 +36,49 @@ describeEachDatabase('embeddables', db => {
 
   const find = (em = orm.em.fork()) => em.findOneOrFail(Person, 1) as unknown as Promise<Human>;
 
-  it('are one property each, as the user sees them, however they are stored', async () => {
-    const em = orm.em.fork();
-    const person = await find(em);
-    expect(changeset(person)).toEqual({});
-    person.home.city = 'H2';
-    person.stored!.city = 'S2';
-    person.past!.push({ city: 'P3' });
-    expect(isModified(person)).toBe(true);
-    expect(changeset(person)).toMatchObject({
-      home: [{ city: 'H' }, { city: 'H2' }],
-      stored: [{ city: 'S' }, { city: 'S2' }],
-      past: [
-        [{ city: 'P1' }, { city: 'P2' }],
-        [{ city: 'P1' }, { city: 'P2' }, { city: 'P3' }],
-      ],
-    });
-    await em.flush();
-    const versions = (await orm.em
-      .fork()
-      .find(versionOf(Person), {}, { orderBy: { versionId: 'asc' } })) as never as (Human & {
-      changeset: Record<string, unknown[]>;
-    })[];
-    await loadHistory(versions as never);
-    expect(Object.keys(versions[1]!.changeset)).toEqual(['home', 'stored', 'past']);
-    expect(versions[1]!.changeset).toMatchObject({ home: [{ city: 'H', geo: { lat: 1.5, at } }, { city: 'H2' }] });
-    expect(Object.keys(versions[0]!.changeset)).toEqual(['id', 'name', 'home', 'stored', 'past']);
-    expect(versions[0]!.home).toMatchObject({ city: 'H', geo: { lat: 1.5, at }, country: { id: 1 } });
-    expect(versions[0]!.stored).toMatchObject({ city: 'S', geo: { lat: 2, at } });
-    expect(versions[0]!.past).toMatchObject([{ city: 'P1' }, { city: 'P2' }]);
-    expect(versions[0]!.work).toBeNull();
-  });
+  it(
+    'are one property each, as the user sees them, however they are stored',
+    covers(
+      'Embeddables: in columns',
+      'Embeddables: as JSON (object)',
+      'Embeddables: in an array',
+      'Embeddables: nested',
+      'Embeddables: with a relation',
+    ),
+    async () => {
+      const em = orm.em.fork();
+      const person = await find(em);
+      expect(changeset(person)).toEqual({});
+      person.home.city = 'H2';
+      person.stored!.city = 'S2';
+      person.past!.push({ city: 'P3' });
+      expect(isModified(person)).toBe(true);
+      expect(changeset(person)).toMatchObject({
+        home: [{ city: 'H' }, { city: 'H2' }],
+        stored: [{ city: 'S' }, { city: 'S2' }],
+        past: [
+          [{ city: 'P1' }, { city: 'P2' }],
+          [{ city: 'P1' }, { city: 'P2' }, { city: 'P3' }],
+        ],
+      });
+      await em.flush();
+      const versions = (await orm.em
+        .fork()
+        .find(versionOf(Person), {}, { orderBy: { versionId: 'asc' } })) as never as (Human & {
+        changeset: Record<string, unknown[]>;
+      })[];
+      await loadHistory(versions as never);
+      expect(Object.keys(versions[1]!.changeset)).toEqual(['home', 'stored', 'past']);
+      expect(versions[1]!.changeset).toMatchObject({ home: [{ city: 'H', geo: { lat: 1.5, at } }, { city: 'H2' }] });
+      expect(Object.keys(versions[0]!.changeset)).toEqual(['id', 'name', 'home', 'stored', 'past']);
+      expect(versions[0]!.home).toMatchObject({ city: 'H', geo: { lat: 1.5, at }, country: { id: 1 } });
+      expect(versions[0]!.stored).toMatchObject({ city: 'S', geo: { lat: 2, at } });
+      expect(versions[0]!.past).toMatchObject([{ city: 'P1' }, { city: 'P2' }]);
+      expect(versions[0]!.work).toBeNull();
+    },
+  );
 
-  it('a part that becomes null is a change of the whole', async () => {
+  it('a part that becomes null is a change of the whole', covers('Embeddables: nullable'), async () => {
     const em = orm.em.fork();
     const person = await find(em);
     person.home.geo = null;
@@ -118,36 +129,47 @@ describeEachDatabase('embeddables', db => {
     expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
   });
 
-  it('an excluded one has no columns in the history, and neither have those in it', async () => {
-    const Partly = versioned(
-      defineEntity({
-        name: 'Partly',
-        properties: { id: p.integer().primary(), home: () => p.embedded(Address), name: p.string() },
-      }),
-      { exclude: ['home'] },
-    );
-    const other = await createOrm(db, { entities: [Country, Geo, Address, Partly], extensions: [Versioning] });
-    const em = other.em.fork();
-    em.create(Partly, { id: 1, name: 'a', home: { city: 'H', geo: { lat: 1 } } } as never);
-    await em.flush();
-    const [row] = await em.execute<object[]>('select * from partly_version');
-    expect(Object.keys(row!).filter(column => column.startsWith('home'))).toEqual([]);
-  });
+  it(
+    'an excluded one has no columns in the history, and neither have those in it',
+    leavesOut('Embeddables: left out by the mark (exclude)'),
+    async () => {
+      const Partly = versioned(
+        defineEntity({
+          name: 'Partly',
+          properties: { id: p.integer().primary(), home: () => p.embedded(Address), name: p.string() },
+        }),
+        { exclude: ['home'] },
+      );
+      const other = await createOrm(db, { entities: [Country, Geo, Address, Partly], extensions: [Versioning] });
+      const em = other.em.fork();
+      em.create(Partly, { id: 1, name: 'a', home: { city: 'H', geo: { lat: 1 } } } as never);
+      await em.flush();
+      const [row] = await em.execute<object[]>('select * from partly_version');
+      expect(Object.keys(row!).filter(column => column.startsWith('home'))).toEqual([]);
+    },
+  );
 
-  it('a renamed one comes back whole under its other name', async () => {
-    const Renamed = versioned(
-      defineEntity({
-        name: 'Renamed',
-        properties: { id: p.integer().primary(), index: () => p.embedded(Address) },
-      }),
-      { rename: { index: 'home' } },
-    );
-    const other = await createOrm(db, { entities: [Country, Geo, Address, Renamed], extensions: [Versioning] });
-    const em = other.em.fork();
-    em.create(Renamed, { id: 1, index: { city: 'H', geo: { lat: 1 } } } as never);
-    await em.flush();
-    const [version] = (await em.fork().find(versionOf(Renamed), {})) as never as { home: object; changeset: object }[];
-    const home = { city: 'H', geo: { lat: 1 } };
-    expect(version).toMatchObject({ home, changeset: { id: [null, 1], home: [null, home] } });
-  });
+  it(
+    'a renamed one comes back whole under its other name',
+    covers('Embeddables: renamed by the mark (rename)'),
+    async () => {
+      const Renamed = versioned(
+        defineEntity({
+          name: 'Renamed',
+          properties: { id: p.integer().primary(), index: () => p.embedded(Address) },
+        }),
+        { rename: { index: 'home' } },
+      );
+      const other = await createOrm(db, { entities: [Country, Geo, Address, Renamed], extensions: [Versioning] });
+      const em = other.em.fork();
+      em.create(Renamed, { id: 1, index: { city: 'H', geo: { lat: 1 } } } as never);
+      await em.flush();
+      const [version] = (await em.fork().find(versionOf(Renamed), {})) as never as {
+        home: object;
+        changeset: object;
+      }[];
+      const home = { city: 'H', geo: { lat: 1 } };
+      expect(version).toMatchObject({ home, changeset: { id: [null, 1], home: [null, home] } });
+    },
+  );
 });

@@ -11,6 +11,7 @@ import {
 } from 'mikro-orm-versioning';
 import { describe, expect, it } from 'vitest';
 
+import { covers } from './support/compatibility/covers.ts';
 import { createOrm, describeEachDatabase, type OrmOptions } from './support/databases.ts';
 import { historyOf } from './support/history.ts';
 
@@ -66,14 +67,22 @@ describeEachDatabase('marking', db => {
     ...[define('ListedToo')].map(
       each => ['the list with options', [each], each, { entities: [[each, { tableName: 'listed_history' }]] }] as const,
     ),
-  ] as const)('%s records history', async (_, entities, entity, options) => {
-    const orm = await start(entities, options as VersioningOptions);
-    const em = orm.em.fork();
-    em.create(entity as typeof Thing, { id: 1, name: 'a' });
-    await em.flush();
-    expect(await historyOf(orm, [entity])).toMatchObject([expect.stringMatching(/#1 INSERT \{ name: a/)]);
-    expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
-  });
+  ] as const)(
+    '%s records history',
+    covers(
+      'Inheritance: abstract base class',
+      'Inheritance: mark on a base class',
+      'Metadata sources: the configuration’s list of marks',
+    ),
+    async (_, entities, entity, options) => {
+      const orm = await start(entities, options as VersioningOptions);
+      const em = orm.em.fork();
+      em.create(entity as typeof Thing, { id: 1, name: 'a' });
+      await em.flush();
+      expect(await historyOf(orm, [entity])).toMatchObject([expect.stringMatching(/#1 INSERT \{ name: a/)]);
+      expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+    },
+  );
 
   it('the options of one ORM start another one, with a history of its own', async () => {
     const Copied = versioned(define('Copied'));
@@ -98,34 +107,38 @@ describeEachDatabase('marking', db => {
     expect(await historyOf(orm, [Registered])).toEqual(['Registered#1 INSERT { name: a } [1, )']);
   });
 
-  it("global names of tables, columns and the type of ids are the user's", async () => {
-    const Named = versioned(define('Named'), { tableName: 'named_past' });
-    const Suffixed = versioned(
-      defineEntity({ name: 'Suffixed', properties: { id: p.integer().primary(), named: () => p.manyToMany(Named) } }),
-    );
-    const orm = await start([Named, Suffixed], {
-      tableSuffix: '_history',
-      transactionTable: 'revision',
-      transactionIdType: 'integer',
-      columns: { versionId: 'vid', transactionId: 'rev', endTransactionId: 'rev_end', operationType: 'op' },
-    });
-    const em = orm.em.fork();
-    em.create(Suffixed, { id: 1, named: [em.create(Named, { id: 1, name: 'a' })] });
-    await em.flush();
-    const rows = (table: string) => em.execute(`select * from ${table}`);
-    expect(await rows('named_past')).toEqual([{ vid: 1, rev: 1, rev_end: 2147483647, op: 0, id: 1, name: 'a' }]);
-    expect(await rows('suffixed_history')).toEqual([{ vid: 1, rev: 1, rev_end: 2147483647, op: 0, id: 1 }]);
-    expect(await rows('suffixed_named_history')).toEqual([
-      { vid: 1, rev: 1, rev_end: 2147483647, suffixed_id: 1, named_id: 1 },
-    ]);
-    expect(await rows('revision')).toHaveLength(1);
-    const [version] = await em.find(versionOf(Suffixed), {}, { populate: ['named', 'transaction'] });
-    expect(version!.named.map(each => each.name)).toEqual(['a']);
-    expect(version!.endTransaction).toBeNull();
-    expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
-  });
+  it(
+    "global names of tables, columns and the type of ids are the user's",
+    covers('Schemas and names: names of history tables and columns'),
+    async () => {
+      const Named = versioned(define('Named'), { tableName: 'named_past' });
+      const Suffixed = versioned(
+        defineEntity({ name: 'Suffixed', properties: { id: p.integer().primary(), named: () => p.manyToMany(Named) } }),
+      );
+      const orm = await start([Named, Suffixed], {
+        tableSuffix: '_history',
+        transactionTable: 'revision',
+        transactionIdType: 'integer',
+        columns: { versionId: 'vid', transactionId: 'rev', endTransactionId: 'rev_end', operationType: 'op' },
+      });
+      const em = orm.em.fork();
+      em.create(Suffixed, { id: 1, named: [em.create(Named, { id: 1, name: 'a' })] });
+      await em.flush();
+      const rows = (table: string) => em.execute(`select * from ${table}`);
+      expect(await rows('named_past')).toEqual([{ vid: 1, rev: 1, rev_end: 2147483647, op: 0, id: 1, name: 'a' }]);
+      expect(await rows('suffixed_history')).toEqual([{ vid: 1, rev: 1, rev_end: 2147483647, op: 0, id: 1 }]);
+      expect(await rows('suffixed_named_history')).toEqual([
+        { vid: 1, rev: 1, rev_end: 2147483647, suffixed_id: 1, named_id: 1 },
+      ]);
+      expect(await rows('revision')).toHaveLength(1);
+      const [version] = await em.find(versionOf(Suffixed), {}, { populate: ['named', 'transaction'] });
+      expect(version!.named.map(each => each.name)).toEqual(['a']);
+      expect(version!.endTransaction).toBeNull();
+      expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+    },
+  );
 
-  it('the rename option keeps both names apart', async () => {
+  it('the rename option keeps both names apart', covers('Properties: renamed by the mark (rename)'), async () => {
     const Order = versioned(
       defineEntity({
         name: 'Order',

@@ -3,6 +3,7 @@ import { Entity, ManyToMany, ManyToOne, PrimaryKey, Property } from '@mikro-orm/
 import { changeset, ErrorCode, revert, Versioned, Versioning, versionOf, type Versions } from 'mikro-orm-versioning';
 import { describe, expect, it } from 'vitest';
 
+import { covers, expectRefusal, refuses } from './support/compatibility/covers.ts';
 import { createOrm, describeEachDatabase } from './support/databases.ts';
 import { historyOf } from './support/history.ts';
 
@@ -138,19 +139,23 @@ describeEachDatabase('a pivot entity with versions of its own', db => {
       return { orm, ...classes };
     }
 
-    it('keeps one history, which is that of the links too', async () => {
-      const { orm, Tagging } = await setUp();
-      const lines = (await historyOf(orm, [Tagging])).map(line => line.replace(/^Tagging#\d+ /, ''));
-      expect(lines.map(line => line.replace(/ \{.*\}/, ''))).toEqual([
-        'INSERT [1, 2)',
-        'INSERT [1, )',
-        'UPDATE [2, 3)',
-        'DELETE [3, )',
-      ]);
-      expect(await orm.em.fork().count(versionOf(Tagging), { weight: 5 } as never)).toBe(2);
-      expect(Object.keys(orm.getMetadata().getAll()).filter(name => /Article.*Tags/.test(name))).toEqual([]);
-      expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
-    });
+    it(
+      'keeps one history, which is that of the links too',
+      covers('Relations: pivotEntity with versions of its own'),
+      async () => {
+        const { orm, Tagging } = await setUp();
+        const lines = (await historyOf(orm, [Tagging])).map(line => line.replace(/^Tagging#\d+ /, ''));
+        expect(lines.map(line => line.replace(/ \{.*\}/, ''))).toEqual([
+          'INSERT [1, 2)',
+          'INSERT [1, )',
+          'UPDATE [2, 3)',
+          'DELETE [3, )',
+        ]);
+        expect(await orm.em.fork().count(versionOf(Tagging), { weight: 5 } as never)).toBe(2);
+        expect(Object.keys(orm.getMetadata().getAll()).filter(name => /Article.*Tags/.test(name))).toEqual([]);
+        expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+      },
+    );
 
     it.each(['select-in', 'joined', 'balanced'] as const)('relations go through it, %s', async strategy => {
       const { orm, Article, Tag, Tagging } = await setUp();
@@ -220,15 +225,20 @@ describeEachDatabase('a pivot entity with versions of its own', db => {
     });
   });
 
-  it('is refused by name where it leaves out an end', async () => {
-    const { Article, Tag, Tagging } = keyedByItself(false);
-    const extension = Versioning.with({ entities: [[Tagging, { exclude: ['tag'] }]] });
-    await expect(createOrm(db, { entities: [Article, Tag, Tagging], extensions: [extension] })).rejects.toMatchObject({
-      code: ErrorCode.UNSUPPORTED,
-      message:
+  it(
+    'is refused by name where it leaves out an end',
+    refuses('Relations: pivotEntity with versions that leave out an end'),
+    async ({ task }) => {
+      const { Article, Tag, Tagging } = keyedByItself(false);
+      const extension = Versioning.with({ entities: [[Tagging, { exclude: ['tag'] }]] });
+      await expectRefusal(
+        task,
+        createOrm(db, { entities: [Article, Tag, Tagging], extensions: [extension] }),
+        ErrorCode.UNSUPPORTED,
         'Tagging is versioned, but not with the target of Article.tags. Give it a relation to it, and keep it out of exclude; or remove its mark, and its links have a history of their own.',
-    });
-  });
+      );
+    },
+  );
 });
 
 function classesTag(orm: { getMetadata(): { getByClassName(name: string): { class: object } } }): never {

@@ -2,6 +2,7 @@ import { Entity, ManyToOne, PrimaryKey } from '@mikro-orm/decorators/es';
 import { changeset, ErrorCode, revert, Versioned, Versioning, versionOf } from 'mikro-orm-versioning';
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import { covers, expectRefusal, refuses } from './support/compatibility/covers.ts';
 import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
 import { historyOf } from './support/history.ts';
 import { Comment, Cover, ENTITIES, Image, Like, Post, Tag, User, Video } from './support/posts.ts';
@@ -36,20 +37,24 @@ describeEachDatabase('polymorphic relations', db => {
     await em.flush();
   });
 
-  it('records the class and the key, and the links with their class', async () => {
-    expect(await historyOf(orm, [Like], ['taggable_version', 'attachment_version'])).toEqual([
-      'Like#1 INSERT { subject_type: post, subject_id: 1, seen_on_type: user, seen_on_id: 1 } [1, 2)',
-      'post_id 1 -> attachable_type image -> attachable_id 1 [1, 3)',
-      'post_id 1 -> attachable_type video -> attachable_id 1 [1, )',
-      'taggable_type comment -> taggable_id 1 -> tag_id 1 [1, )',
-      'taggable_type post -> taggable_id 1 -> tag_id 1 [1, )',
-      'taggable_type post -> taggable_id 1 -> tag_id 2 [1, 3)',
-      'Like#1 UPDATE { subject_type: comment, subject_id: 1, seen_on_type: post, seen_on_id: 1 } [2, 4)',
-      // MikroORM 7.2 clears the class alone
-      'Like#1 UPDATE { subject_type: null, subject_id: 1, seen_on_type: post, seen_on_id: 1 } [4, )',
-    ]);
-    expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
-  });
+  it(
+    'records the class and the key, and the links with their class',
+    covers('Relations: polymorphic to-one', 'Relations: polymorphic many-to-many'),
+    async () => {
+      expect(await historyOf(orm, [Like], ['taggable_version', 'attachment_version'])).toEqual([
+        'Like#1 INSERT { subject_type: post, subject_id: 1, seen_on_type: user, seen_on_id: 1 } [1, 2)',
+        'post_id 1 -> attachable_type image -> attachable_id 1 [1, 3)',
+        'post_id 1 -> attachable_type video -> attachable_id 1 [1, )',
+        'taggable_type comment -> taggable_id 1 -> tag_id 1 [1, )',
+        'taggable_type post -> taggable_id 1 -> tag_id 1 [1, )',
+        'taggable_type post -> taggable_id 1 -> tag_id 2 [1, 3)',
+        'Like#1 UPDATE { subject_type: comment, subject_id: 1, seen_on_type: post, seen_on_id: 1 } [2, 4)',
+        // MikroORM 7.2 clears the class alone
+        'Like#1 UPDATE { subject_type: null, subject_id: 1, seen_on_type: post, seen_on_id: 1 } [4, )',
+      ]);
+      expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+    },
+  );
 
   it.each(['select-in', 'joined', 'balanced'] as const)(
     'a to-one leads to the version of the right class as of then, %s',
@@ -76,7 +81,7 @@ describeEachDatabase('polymorphic relations', db => {
     },
   );
 
-  it('a one-to-one leads both ways', async () => {
+  it('a one-to-one leads both ways', covers('Relations: polymorphic one-to-one'), async () => {
     const em = orm.em.fork();
     const cover = em.create(Cover, { id: 1, colour: 'red', of: em.getReference(Post, 1) } as never) as Cover;
     await em.flush();
@@ -86,8 +91,10 @@ describeEachDatabase('polymorphic relations', db => {
     (await other.findOneOrFail(Post, 1)).title = 'P3';
     (await other.findOneOrFail(Comment, 1)).text = 'C3';
     await other.flush();
-    const covers = await orm.em.fork().find(versionOf(Cover), {}, { populate: ['of'], orderBy: { versionId: 'asc' } });
-    expect(covers.map(each => each.of)).toMatchObject([{ title: 'P2' }, { text: 'C2' }]);
+    const versions = await orm.em
+      .fork()
+      .find(versionOf(Cover), {}, { populate: ['of'], orderBy: { versionId: 'asc' } });
+    expect(versions.map(each => each.of)).toMatchObject([{ title: 'P2' }, { text: 'C2' }]);
     const posts = await orm.em.fork().find(versionOf(Post), {}, { populate: ['cover'], orderBy: { versionId: 'asc' } });
     expect(posts.map(post => [post.title, post.cover?.colour ?? null])).toEqual([
       ['P1', null],
@@ -256,12 +263,13 @@ describeEachDatabase('polymorphic relations', db => {
       of?: Page | Word | null;
     }
 
-    it('is refused by name', async () => {
-      await expect(createOrm(db, { entities: [Word, Page, Mention], extensions: [Versioning] })).rejects.toMatchObject({
-        code: ErrorCode.UNSUPPORTED,
-        message:
-          "Mention.of leads to versions of some classes and to live rows of Word, whose key is not a number as a version's is. Mark Word as versioned too, or exclude the relation.",
-      });
+    it('is refused by name', refuses('Relations: polymorphic, keys that do not fit together'), async ({ task }) => {
+      await expectRefusal(
+        task,
+        createOrm(db, { entities: [Word, Page, Mention], extensions: [Versioning] }),
+        ErrorCode.UNSUPPORTED,
+        "Mention.of leads to versions of some classes and to live rows of Word, whose key is not a number as a version's is. Mark Word as versioned too, or exclude the relation.",
+      );
     });
   });
 });

@@ -1,6 +1,7 @@
 import { Versioning, versioning } from 'mikro-orm-versioning';
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import { covers } from './support/compatibility/covers.ts';
 import { Article, BLOG, Category, Comment, Tag } from './support/blog.ts';
 import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
 import { historyOf, transactionsOf } from './support/history.ts';
@@ -157,21 +158,25 @@ describeEachDatabase('recording', db => {
       ]);
     });
 
-    it('a changed primary key is a DELETE of the old and an INSERT of the new', async () => {
-      await existingArticle();
-      const em = orm.em.fork();
-      const article = await em.findOneOrFail(Article, 1, { populate: ['tags'] });
-      article.tags.add(em.create(Tag, { id: 1, name: 't' }));
-      await em.flush();
-      article.id = 5;
-      await em.flush();
-      expect(await articles()).toEqual([
-        'Article#1 INSERT { name: a, category_id: null } [1, 3)',
-        'Article#1 DELETE { name: a, category_id: null } [3, )',
-        'Article#5 INSERT { name: a, category_id: null } [3, )',
-      ]);
-      expect(await links()).toEqual(['article_id 1 -> tag_id 1 [2, 3)', 'article_id 5 -> tag_id 1 [3, )']);
-    });
+    it(
+      'a changed primary key is a DELETE of the old and an INSERT of the new',
+      covers('Keys: that changes'),
+      async () => {
+        await existingArticle();
+        const em = orm.em.fork();
+        const article = await em.findOneOrFail(Article, 1, { populate: ['tags'] });
+        article.tags.add(em.create(Tag, { id: 1, name: 't' }));
+        await em.flush();
+        article.id = 5;
+        await em.flush();
+        expect(await articles()).toEqual([
+          'Article#1 INSERT { name: a, category_id: null } [1, 3)',
+          'Article#1 DELETE { name: a, category_id: null } [3, )',
+          'Article#5 INSERT { name: a, category_id: null } [3, )',
+        ]);
+        expect(await links()).toEqual(['article_id 1 -> tag_id 1 [2, 3)', 'article_id 5 -> tag_id 1 [3, )']);
+      },
+    );
 
     it("a re-insert of a key deleted earlier is an INSERT that ends the DELETE version's span", async () => {
       await existingArticle();

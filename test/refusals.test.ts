@@ -11,6 +11,7 @@ import {
 } from 'mikro-orm-versioning';
 import { expect, it } from 'vitest';
 
+import { expectRefusal, refuses } from './support/compatibility/covers.ts';
 import { Article, BLOG, Category, Tag } from './support/blog.ts';
 import { createOrm, describeDatabase, describeEachDatabase } from './support/databases.ts';
 import { transactionsOf } from './support/history.ts';
@@ -96,23 +97,39 @@ describeEachDatabase('refusals', db => {
 describeDatabase('postgresql', 'refusals', db => {
   const start = () => createOrm(db, { entities: BLOG, extensions: [Versioning] });
 
-  it('a table name that the database would cut off is refused at start', async () => {
-    const Long = versioned(
-      defineEntity({ name: 'Long', tableName: 'x'.repeat(60), properties: { id: p.integer().primary() } }),
-    );
-    await expect(createOrm(db, { entities: [Long], extensions: [Versioning] })).rejects.toMatchObject({
-      code: ErrorCode.UNSUPPORTED,
-    });
-  });
+  it(
+    'a table name that the database would cut off is refused at start',
+    refuses('Schemas and names: a name that the database would cut off'),
+    async ({ task }) => {
+      const Long = versioned(
+        defineEntity({ name: 'Long', tableName: 'x'.repeat(60), properties: { id: p.integer().primary() } }),
+      );
+      await expectRefusal(
+        task,
+        createOrm(db, { entities: [Long], extensions: [Versioning] }),
+        ErrorCode.UNSUPPORTED,
+        `Long would have the version table ${'x'.repeat(60)}_version, a name of 68 characters where the database has 63. Give it a shorter one: @Versioned({ tableName: '…' }).`,
+      );
+    },
+  );
 
-  it('a manager with a schema of its own is refused before anything is written', async () => {
-    const orm = await start();
-    await orm.em
-      .fork()
-      .execute('create schema tenant; create table tenant.category (id serial primary key, name text)');
-    const em = orm.em.fork({ schema: 'tenant' });
-    em.create(Category, { id: 5, name: 'c' });
-    await expect(em.flush()).rejects.toMatchObject({ code: ErrorCode.UNSUPPORTED });
-    expect(await orm.em.fork().execute('select * from tenant.category')).toEqual([]);
-  });
+  it(
+    'a manager with a schema of its own is refused before anything is written',
+    refuses('Schemas and names: schema of the manager, for an entity with none'),
+    async ({ task }) => {
+      const orm = await start();
+      await orm.em
+        .fork()
+        .execute('create schema tenant; create table tenant.category (id serial primary key, name text)');
+      const em = orm.em.fork({ schema: 'tenant' });
+      em.create(Category, { id: 5, name: 'c' });
+      await expectRefusal(
+        task,
+        em.flush(),
+        ErrorCode.UNSUPPORTED,
+        "Category would be written to the schema tenant of its EntityManager, where its history is not kept; nothing was written. Give the entity the wildcard schema, @Entity({ schema: '*' }), or use the schema of the configuration.",
+      );
+      expect(await orm.em.fork().execute('select * from tenant.category')).toEqual([]);
+    },
+  );
 });

@@ -2,6 +2,7 @@ import { type Collection } from '@mikro-orm/core';
 import { loadHistory, Versioning, versionOf } from 'mikro-orm-versioning';
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import { covers } from './support/compatibility/covers.ts';
 import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
 import { statementsOf } from './support/statements.ts';
 import { ENTITIES, Node, Plain, PlainItem, PlainProfile, Profile, Seat } from './support/nodes.ts';
@@ -40,20 +41,24 @@ describeEachDatabase('relations of versions', db => {
   }
 
   describe('many-to-one', () => {
-    it('leads to the version of the target that held at the same transaction', async () => {
-      const em = orm.em.fork();
-      const parent = em.create(Node, { id: 1, name: 'p1' });
-      const child = em.create(Node, { id: 2, name: 'c1', parent });
-      await em.flush();
-      parent.name = 'p2';
-      await em.flush();
-      child.name = 'c2';
-      await em.flush();
-      parent.name = 'p3';
-      child.name = 'c3';
-      await em.flush();
-      expect(await toOne(2, 'parent')).toEqual(['p1', 'p2', 'p3']);
-    });
+    it(
+      'leads to the version of the target that held at the same transaction',
+      covers('Relations: many-to-one', 'Relations: to the same class'),
+      async () => {
+        const em = orm.em.fork();
+        const parent = em.create(Node, { id: 1, name: 'p1' });
+        const child = em.create(Node, { id: 2, name: 'c1', parent });
+        await em.flush();
+        parent.name = 'p2';
+        await em.flush();
+        child.name = 'c2';
+        await em.flush();
+        parent.name = 'p3';
+        child.name = 'c3';
+        await em.flush();
+        expect(await toOne(2, 'parent')).toEqual(['p1', 'p2', 'p3']);
+      },
+    );
 
     it('is null where the key is null or the target is deleted, and is the last state on a DELETE version', async () => {
       const em = orm.em.fork();
@@ -67,35 +72,43 @@ describeEachDatabase('relations of versions', db => {
       expect(await toOne(2, 'parent')).toEqual([null, 'p1', 'p1']);
     });
 
-    it('leads to the live entity where the target has no history', async () => {
-      const em = orm.em.fork();
-      const plain = em.create(Plain, { id: 1, name: 'first' });
-      em.create(Node, { id: 1, name: 'a', plain });
-      await em.flush();
-      plain.name = 'renamed';
-      await em.flush();
-      expect(await toOne(1, 'plain')).toEqual(['renamed']);
-      em.remove(plain);
-      await em.flush();
-      expect(await toOne(1, 'plain')).toEqual([null, null]);
-    });
+    it(
+      'leads to the live entity where the target has no history',
+      covers('Relations: to a target without history'),
+      async () => {
+        const em = orm.em.fork();
+        const plain = em.create(Plain, { id: 1, name: 'first' });
+        em.create(Node, { id: 1, name: 'a', plain });
+        await em.flush();
+        plain.name = 'renamed';
+        await em.flush();
+        expect(await toOne(1, 'plain')).toEqual(['renamed']);
+        em.remove(plain);
+        await em.flush();
+        expect(await toOne(1, 'plain')).toEqual([null, null]);
+      },
+    );
   });
 
   describe('one-to-one', () => {
-    it('leads to versions from both sides', async () => {
-      const em = orm.em.fork();
-      const a = em.create(Node, { id: 1, name: 'a1' });
-      const b = em.create(Node, { id: 2, name: 'b1', twin: a });
-      await em.flush();
-      a.name = 'a2';
-      b.name = 'b2';
-      await em.flush();
-      a.name = 'a3';
-      b.twin = null;
-      await em.flush();
-      expect(await toOne(2, 'twin')).toEqual(['a1', 'a2', null]);
-      expect(await toOne(1, 'twinOf')).toEqual(['b1', 'b2', null]);
-    });
+    it(
+      'leads to versions from both sides',
+      covers('Relations: one-to-one', 'Relations: one-to-one, inverse side'),
+      async () => {
+        const em = orm.em.fork();
+        const a = em.create(Node, { id: 1, name: 'a1' });
+        const b = em.create(Node, { id: 2, name: 'b1', twin: a });
+        await em.flush();
+        a.name = 'a2';
+        b.name = 'b2';
+        await em.flush();
+        a.name = 'a3';
+        b.twin = null;
+        await em.flush();
+        expect(await toOne(2, 'twin')).toEqual(['a1', 'a2', null]);
+        expect(await toOne(1, 'twinOf')).toEqual(['b1', 'b2', null]);
+      },
+    );
 
     it('leads to live entities from both sides where the target has no history', async () => {
       const em = orm.em.fork();
@@ -106,7 +119,7 @@ describeEachDatabase('relations of versions', db => {
       expect(await toOne(1, 'plainProfile')).toEqual(['text']);
     });
 
-    it('works with a foreign key as primary key', async () => {
+    it('works with a foreign key as primary key', covers('Keys: a foreign key'), async () => {
       const em = orm.em.fork();
       const node = em.create(Node, { id: 1, name: 'a1' });
       const profile = em.create(Profile, { node, text: 't1' });
@@ -123,22 +136,26 @@ describeEachDatabase('relations of versions', db => {
   });
 
   describe('one-to-many', () => {
-    it('holds the versions of the children that referred to the row then, in the order of the relation', async () => {
-      const em = orm.em.fork();
-      const parent = em.create(Node, { id: 1, name: 'p1' });
-      const [a, b] = [2, 3].map(id => em.create(Node, { id, name: `n${id}`, parent }));
-      await em.flush();
-      a!.name = 'renamed';
-      parent.name = 'p2';
-      await em.flush();
-      b!.parent = null;
-      await em.flush();
-      parent.name = 'p3';
-      await em.flush();
-      em.remove(parent);
-      await em.flush();
-      expect(await toMany(1, 'children')).toEqual([['n3', 'n2'], ['renamed', 'n3'], ['renamed'], []]);
-    });
+    it(
+      'holds the versions of the children that referred to the row then, in the order of the relation',
+      covers('Relations: one-to-many', 'Relations: orderBy'),
+      async () => {
+        const em = orm.em.fork();
+        const parent = em.create(Node, { id: 1, name: 'p1' });
+        const [a, b] = [2, 3].map(id => em.create(Node, { id, name: `n${id}`, parent }));
+        await em.flush();
+        a!.name = 'renamed';
+        parent.name = 'p2';
+        await em.flush();
+        b!.parent = null;
+        await em.flush();
+        parent.name = 'p3';
+        await em.flush();
+        em.remove(parent);
+        await em.flush();
+        expect(await toMany(1, 'children')).toEqual([['n3', 'n2'], ['renamed', 'n3'], ['renamed'], []]);
+      },
+    );
 
     it('holds live children where they have no history', async () => {
       const em = orm.em.fork();
@@ -151,25 +168,29 @@ describeEachDatabase('relations of versions', db => {
   });
 
   describe('many-to-many', () => {
-    it('holds the linked versions of then, from both sides, also of the same class', async () => {
-      const em = orm.em.fork();
-      const a = em.create(Node, { id: 1, name: 'a1' });
-      const b = em.create(Node, { id: 2, name: 'b1' });
-      a.friends.add(b);
-      await em.flush();
-      b.name = 'b2';
-      await em.flush();
-      a.name = 'a2';
-      await em.flush();
-      a.friends.removeAll();
-      a.name = 'a3';
-      b.name = 'b3';
-      await em.flush();
-      expect(await toMany(1, 'friends')).toEqual([['b1'], ['b2'], []]);
-      expect(await toMany(2, 'friendOf')).toEqual([['a1'], ['a1'], []]);
-    });
+    it(
+      'holds the linked versions of then, from both sides, also of the same class',
+      covers('Relations: many-to-many', 'Relations: many-to-many, inverse side', 'Relations: to the same class'),
+      async () => {
+        const em = orm.em.fork();
+        const a = em.create(Node, { id: 1, name: 'a1' });
+        const b = em.create(Node, { id: 2, name: 'b1' });
+        a.friends.add(b);
+        await em.flush();
+        b.name = 'b2';
+        await em.flush();
+        a.name = 'a2';
+        await em.flush();
+        a.friends.removeAll();
+        a.name = 'a3';
+        b.name = 'b3';
+        await em.flush();
+        expect(await toMany(1, 'friends')).toEqual([['b1'], ['b2'], []]);
+        expect(await toMany(2, 'friendOf')).toEqual([['a1'], ['a1'], []]);
+      },
+    );
 
-    it('has historical links to live targets', async () => {
+    it('has historical links to live targets', covers('Relations: to a target without history'), async () => {
       const em = orm.em.fork();
       const plain = em.create(Plain, { id: 1, name: 'x' });
       const node = em.create(Node, { id: 1, name: 'a', plains: [plain] });
@@ -181,7 +202,7 @@ describeEachDatabase('relations of versions', db => {
       expect(await toMany(1, 'plains')).toEqual([['y'], []]);
     });
 
-    it('keeps the fixed order of then', async () => {
+    it('keeps the fixed order of then', covers('Relations: fixedOrder, fixedOrderColumn'), async () => {
       const em = orm.em.fork();
       const [a, b, c] = ['a', 'b', 'c'].map((name, i) => em.create(Node, { id: i + 1, name }));
       a!.ordered.set([c!, b!]);
@@ -196,47 +217,51 @@ describeEachDatabase('relations of versions', db => {
     });
   });
 
-  it('resolves composite keys with foreign keys in them, in every kind', async () => {
-    const em = orm.em.fork();
-    const node = em.create(Node, { id: 1, name: 'n1' });
-    const first = em.create(Seat, { node, row: 'a', label: 's1' });
-    const second = em.create(Seat, { node, row: 'b', label: 't1', neighbour: first });
-    second.visitors.add(node);
-    await em.flush();
-    first.label = 's2';
-    node.name = 'n2';
-    await em.flush();
-    second.label = 't2';
-    await em.flush();
-    const seats = await orm.em
-      .fork()
-      .find(
-        versionOf(Seat),
-        {},
-        { populate: ['neighbour', 'neighbourOf', 'visitors', 'node'], orderBy: { versionId: 'asc' } },
-      );
-    expect(
-      seats.map(seat => [
-        seat.label,
-        seat.neighbour?.label ?? null,
-        names(seat.neighbourOf as never),
-        names(seat.visitors as never),
-        seat.node.name,
-      ]),
-    ).toEqual([
-      ['s1', null, ['t1'], [], 'n1'],
-      ['t1', 's1', [], ['n1'], 'n1'],
-      ['s2', null, ['t1'], [], 'n2'],
-      ['t2', 's2', [], ['n2'], 'n2'],
-    ]);
-    expect(await toMany(1, 'seats')).toEqual([
-      ['s1', 't1'],
-      ['s2', 't1'],
-    ]);
-    await loadHistory(seats);
-    expect(seats[3]!.changeset).toEqual({ label: ['t1', 't2'] });
-    expect(seats[1]!.changeset).toMatchObject({ neighbour: [null, [1, 'a']] });
-  });
+  it(
+    'resolves composite keys with foreign keys in them, in every kind',
+    covers('Relations: to a composite key', 'Keys: composite with a foreign key'),
+    async () => {
+      const em = orm.em.fork();
+      const node = em.create(Node, { id: 1, name: 'n1' });
+      const first = em.create(Seat, { node, row: 'a', label: 's1' });
+      const second = em.create(Seat, { node, row: 'b', label: 't1', neighbour: first });
+      second.visitors.add(node);
+      await em.flush();
+      first.label = 's2';
+      node.name = 'n2';
+      await em.flush();
+      second.label = 't2';
+      await em.flush();
+      const seats = await orm.em
+        .fork()
+        .find(
+          versionOf(Seat),
+          {},
+          { populate: ['neighbour', 'neighbourOf', 'visitors', 'node'], orderBy: { versionId: 'asc' } },
+        );
+      expect(
+        seats.map(seat => [
+          seat.label,
+          seat.neighbour?.label ?? null,
+          names(seat.neighbourOf as never),
+          names(seat.visitors as never),
+          seat.node.name,
+        ]),
+      ).toEqual([
+        ['s1', null, ['t1'], [], 'n1'],
+        ['t1', 's1', [], ['n1'], 'n1'],
+        ['s2', null, ['t1'], [], 'n2'],
+        ['t2', 's2', [], ['n2'], 'n2'],
+      ]);
+      expect(await toMany(1, 'seats')).toEqual([
+        ['s1', 't1'],
+        ['s2', 't1'],
+      ]);
+      await loadHistory(seats);
+      expect(seats[3]!.changeset).toEqual({ label: ['t1', 't2'] });
+      expect(seats[1]!.changeset).toMatchObject({ neighbour: [null, [1, 'a']] });
+    },
+  );
 
   describe('queries', () => {
     const RELATIONS = [

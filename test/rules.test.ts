@@ -2,6 +2,7 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { Operation, Versioning, versioned, versionOf } from 'mikro-orm-versioning';
 import { expect, it } from 'vitest';
 
+import { covers } from './support/compatibility/covers.ts';
 import { Article, BLOG, Comment } from './support/blog.ts';
 import { createOrm, describeEachDatabase } from './support/databases.ts';
 import { historyOf } from './support/history.ts';
@@ -28,61 +29,69 @@ describeEachDatabase('ON DELETE and ON UPDATE rules', db => {
     expect(await historyOf(orm, [Article])).toContain('Article#2 DELETE { name: two, category_id: null } [2, )');
   });
 
-  it('ON UPDATE CASCADE counts through a key that is not the primary one', async () => {
-    const Child = versioned(
-      defineEntity({
-        name: 'Child',
-        properties: {
-          id: p.integer().primary(),
-          parent: () => p.manyToOne(Coded).targetKey('code').updateRule('cascade'),
-        },
-      }),
-    );
-    const orm = await createOrm(db, { entities: [Coded, Child], extensions: [Versioning] });
-    const em = orm.em.fork();
-    const parent = em.create(Coded, { id: 1, code: 'one' });
-    em.create(Child, { id: 1, parent });
-    await em.flush();
-    parent.code = 'two';
-    await em.flush();
-    expect(await em.fork().count(versionOf(Child))).toBe(2);
-  });
+  it(
+    'ON UPDATE CASCADE counts through a key that is not the primary one',
+    covers('Relations: deleteRule and updateRule'),
+    async () => {
+      const Child = versioned(
+        defineEntity({
+          name: 'Child',
+          properties: {
+            id: p.integer().primary(),
+            parent: () => p.manyToOne(Coded).targetKey('code').updateRule('cascade'),
+          },
+        }),
+      );
+      const orm = await createOrm(db, { entities: [Coded, Child], extensions: [Versioning] });
+      const em = orm.em.fork();
+      const parent = em.create(Coded, { id: 1, code: 'one' });
+      em.create(Child, { id: 1, parent });
+      await em.flush();
+      parent.code = 'two';
+      await em.flush();
+      expect(await em.fork().count(versionOf(Child))).toBe(2);
+    },
+  );
 
-  it('a row that changes what refers to it and then goes with its parent is followed all the way', async () => {
-    const Group = versioned(
-      defineEntity({ name: 'Group', tableName: 'grp', properties: { id: p.integer().primary() } }),
-    );
-    const Parent = versioned(
-      defineEntity({
-        name: 'Parent',
-        properties: {
-          id: p.integer().primary(),
-          code: p.string().unique(),
-          group: () => p.manyToOne(Group).deleteRule('cascade'),
-        },
-      }),
-    );
-    const Child = versioned(
-      defineEntity({
-        name: 'Child',
-        properties: {
-          id: p.integer().primary(),
-          parent: () => p.manyToOne(Parent).deleteRule('cascade'),
-          byCode: () => p.manyToOne(Parent).targetKey('code').updateRule('cascade').deleteRule('cascade'),
-        },
-      }),
-    );
-    const orm = await createOrm(db, { entities: [Group, Parent, Child], extensions: [Versioning] });
-    const em = orm.em.fork();
-    const group = em.create(Group, { id: 1 });
-    const parent = em.create(Parent, { id: 1, code: 'one', group });
-    em.create(Child, { id: 1, parent, byCode: parent });
-    await em.flush();
-    parent.code = 'uno';
-    em.remove(group);
-    await em.flush();
-    expect(await em.fork().count(versionOf(Child), { operationType: Operation.DELETE })).toBe(1);
-  });
+  it(
+    'a row that changes what refers to it and then goes with its parent is followed all the way',
+    covers('Relations: deleteRule and updateRule'),
+    async () => {
+      const Group = versioned(
+        defineEntity({ name: 'Group', tableName: 'grp', properties: { id: p.integer().primary() } }),
+      );
+      const Parent = versioned(
+        defineEntity({
+          name: 'Parent',
+          properties: {
+            id: p.integer().primary(),
+            code: p.string().unique(),
+            group: () => p.manyToOne(Group).deleteRule('cascade'),
+          },
+        }),
+      );
+      const Child = versioned(
+        defineEntity({
+          name: 'Child',
+          properties: {
+            id: p.integer().primary(),
+            parent: () => p.manyToOne(Parent).deleteRule('cascade'),
+            byCode: () => p.manyToOne(Parent).targetKey('code').updateRule('cascade').deleteRule('cascade'),
+          },
+        }),
+      );
+      const orm = await createOrm(db, { entities: [Group, Parent, Child], extensions: [Versioning] });
+      const em = orm.em.fork();
+      const group = em.create(Group, { id: 1 });
+      const parent = em.create(Parent, { id: 1, code: 'one', group });
+      em.create(Child, { id: 1, parent, byCode: parent });
+      await em.flush();
+      parent.code = 'uno';
+      em.remove(group);
+      await em.flush();
+      expect(await em.fork().count(versionOf(Child), { operationType: Operation.DELETE })).toBe(1);
+    },
+  );
 
   it('a row that moves under a parent that the database deletes by itself is followed', async () => {
     const orm = await start();

@@ -16,104 +16,117 @@ import {
 } from 'mikro-orm-versioning';
 import { expect, it } from 'vitest';
 
+import { covers, expectRefusal, refuses } from './support/compatibility/covers.ts';
 import { createOrm, describeDatabase, describeEachDatabase } from './support/databases.ts';
 
 describeDatabase('postgresql', 'schemas', db => {
-  it.for(['of the entity', 'of the configuration'])('%s: live rows and history share it', async where => {
-    const schema = where === 'of the entity' ? { schema: 'app' } : {};
-    const Tag = versioned(
-      defineEntity({ name: 'Tag', ...schema, properties: { id: p.integer().primary(), name: p.string() } }),
-    );
-    const Article = versioned(
-      defineEntity({
-        name: 'Article',
-        ...schema,
-        properties: {
-          id: p.integer().primary(),
-          name: p.string(),
-          tag: () => p.manyToOne(Tag).nullable(),
-          tags: () => p.manyToMany(Tag),
-        },
-      }),
-    );
-    const orm = await createOrm(db, {
-      entities: [Article, Tag],
-      extensions: [Versioning],
-      ...(where === 'of the configuration' ? { schema: 'app' } : {}),
-    });
-    expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
-    const em = orm.em.fork();
-    const tag = em.create(Tag, { id: 1, name: 't1' });
-    const article = em.create(Article, { id: 1, name: 'a', tag, tags: [tag] } as never) as unknown as { name: string };
-    await em.flush();
-    tag.name = 't2';
-    article.name = 'b';
-    await em.flush();
-    em.remove(tag);
-    await em.flush();
-    expect(await countVersions(article)).toBe(3);
-    const versions = (await orm.em.fork().find(
-      versionOf(Article),
-      {},
-      {
-        populate: ['tag', 'tags', 'entity', 'transaction'] as never,
-        orderBy: { versionId: 'asc' },
-      },
-    )) as never as { tag: { name: string } | null; tags: Iterable<{ name: string }>; entity: unknown }[];
-    expect(versions.map(version => [version.tag?.name ?? null, [...version.tags].map(each => each.name)])).toEqual([
-      ['t1', ['t1']],
-      ['t2', ['t2']],
-      [null, []],
-    ]);
-    expect(await em.execute('select count(*)::int as count from app.article_version')).toEqual([{ count: 3 }]);
-  });
-
-  it('keeps all history in a schema of its own where asked', async () => {
-    const orm = await createOrm(db, {
-      entities: defineBlog(),
-      extensions: [Versioning.with({ schema: 'history', tablePrefix: 'h_', tableSuffix: '' })],
-    });
-    await tellHistory(orm);
-    const tables = await orm.em
-      .fork()
-      .execute<{ name: string }[]>(
-        "select table_name as name from information_schema.tables where table_schema = 'history' order by 1",
+  it.for(['of the entity', 'of the configuration'])(
+    '%s: live rows and history share it',
+    covers('Schemas and names: schema of the entity', 'Schemas and names: schema of the configuration'),
+    async where => {
+      const schema = where === 'of the entity' ? { schema: 'app' } : {};
+      const Tag = versioned(
+        defineEntity({ name: 'Tag', ...schema, properties: { id: p.integer().primary(), name: p.string() } }),
       );
-    expect(tables.map(({ name }) => name)).toEqual([
-      'h_blog_post',
-      'h_blog_post_blog_tags',
-      'h_blog_tag',
-      'version_transaction',
-    ]);
-    expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
-  });
+      const Article = versioned(
+        defineEntity({
+          name: 'Article',
+          ...schema,
+          properties: {
+            id: p.integer().primary(),
+            name: p.string(),
+            tag: () => p.manyToOne(Tag).nullable(),
+            tags: () => p.manyToMany(Tag),
+          },
+        }),
+      );
+      const orm = await createOrm(db, {
+        entities: [Article, Tag],
+        extensions: [Versioning],
+        ...(where === 'of the configuration' ? { schema: 'app' } : {}),
+      });
+      expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+      const em = orm.em.fork();
+      const tag = em.create(Tag, { id: 1, name: 't1' });
+      const article = em.create(Article, { id: 1, name: 'a', tag, tags: [tag] } as never) as unknown as {
+        name: string;
+      };
+      await em.flush();
+      tag.name = 't2';
+      article.name = 'b';
+      await em.flush();
+      em.remove(tag);
+      await em.flush();
+      expect(await countVersions(article)).toBe(3);
+      const versions = (await orm.em.fork().find(
+        versionOf(Article),
+        {},
+        {
+          populate: ['tag', 'tags', 'entity', 'transaction'] as never,
+          orderBy: { versionId: 'asc' },
+        },
+      )) as never as { tag: { name: string } | null; tags: Iterable<{ name: string }>; entity: unknown }[];
+      expect(versions.map(version => [version.tag?.name ?? null, [...version.tags].map(each => each.name)])).toEqual([
+        ['t1', ['t1']],
+        ['t2', ['t2']],
+        [null, []],
+      ]);
+      expect(await em.execute('select count(*)::int as count from app.article_version')).toEqual([{ count: 3 }]);
+    },
+  );
 
-  it('the history of a wildcard schema stays in it', async () => {
-    const Note = versioned(
-      defineEntity({ name: 'Note', schema: '*', properties: { id: p.integer().primary(), text: p.string() } }),
-    );
-    await expect(
-      createOrm(db, { entities: [Note], extensions: [Versioning.with({ schema: 'history' })] }),
-    ).rejects.toMatchObject({
-      code: ErrorCode.UNSUPPORTED,
-      message:
+  it(
+    'keeps all history in a schema of its own where asked',
+    covers('Schemas and names: history in a schema of its own'),
+    async () => {
+      const orm = await createOrm(db, {
+        entities: defineBlog(),
+        extensions: [Versioning.with({ schema: 'history', tablePrefix: 'h_', tableSuffix: '' })],
+      });
+      await tellHistory(orm);
+      const tables = await orm.em
+        .fork()
+        .execute<{ name: string }[]>(
+          "select table_name as name from information_schema.tables where table_schema = 'history' order by 1",
+        );
+      expect(tables.map(({ name }) => name)).toEqual([
+        'h_blog_post',
+        'h_blog_post_blog_tags',
+        'h_blog_tag',
+        'version_transaction',
+      ]);
+      expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+    },
+  );
+
+  it(
+    'the history of a wildcard schema stays in it',
+    refuses('Schemas and names: history in a schema of its own, of a wildcard schema'),
+    async ({ task }) => {
+      const Note = versioned(
+        defineEntity({ name: 'Note', schema: '*', properties: { id: p.integer().primary(), text: p.string() } }),
+      );
+      await expectRefusal(
+        task,
+        createOrm(db, { entities: [Note], extensions: [Versioning.with({ schema: 'history' })] }),
+        ErrorCode.UNSUPPORTED,
         "Note has the wildcard schema, so that its histories can't be together in the schema history. Leave out Versioning.with({ schema }): each history is in the schema of its rows then.",
-    });
-  });
+      );
+    },
+  );
 });
 
 describeDatabase('sqlite', 'schemas', db => {
-  it('has none for history', async () => {
-    await expect(
+  it('has none for history', refuses('Schemas and names: history in a schema of its own'), async ({ task }) => {
+    await expectRefusal(
+      task,
       createOrm(db, { entities: defineBlog(), extensions: [Versioning.with({ schema: 'history' })] }),
-    ).rejects.toMatchObject({
-      code: ErrorCode.UNSUPPORTED,
-      message:
-        'Versioning.with({ schema }) is given for SQLite, which has no schemas. Leave it out; tablePrefix and tableSuffix set the history apart.',
-    });
+      ErrorCode.UNSUPPORTED,
+      'Versioning.with({ schema }) is given for SQLite, which has no schemas. Leave it out; tablePrefix and tableSuffix set the history apart.',
+    );
   });
 
-  it('takes a wildcard for the only schema that there is', async () => {
+  it('takes a wildcard for the only schema that there is', covers('Schemas and names: wildcard schema'), async () => {
     const Note = versioned(
       defineEntity({ name: 'Note', schema: '*', properties: { id: p.integer().primary(), text: p.string() } }),
     );
@@ -160,13 +173,13 @@ describeEachDatabase('names', db => {
     ['entity case', EntityCaseNamingStrategy],
     ['Mongo', MongoNamingStrategy],
     ['one of the user’s own, with spaces and capitals', ShoutingNamingStrategy],
-  ])('by a naming strategy: %s', async (_, namingStrategy) => {
+  ])('by a naming strategy: %s', covers('Schemas and names: naming strategies'), async (_, namingStrategy) => {
     const orm = await createOrm(db, { entities: defineBlog(), extensions: [Versioning], namingStrategy });
     await tellHistory(orm);
     expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
   });
 
-  it('with a prefix and a suffix', async () => {
+  it('with a prefix and a suffix', covers('Schemas and names: names of history tables and columns'), async () => {
     const extension = Versioning.with({ tablePrefix: 'old_', tableSuffix: '_rows', transactionTable: 'old_changes' });
     const orm = await createOrm(db, { entities: defineBlog(), extensions: [extension] });
     await tellHistory(orm);

@@ -12,6 +12,7 @@ import {
 } from 'mikro-orm-versioning';
 import { beforeEach, expect, it } from 'vitest';
 
+import { covers } from './support/compatibility/covers.ts';
 import { createOrm, describeDatabase, type Orm } from './support/databases.ts';
 import { mirrorSchemas } from './support/mirroredTables.ts';
 
@@ -121,6 +122,7 @@ describeDatabase('postgresql', 'an entity in the schema of its manager', db => {
 
   it.each(['select-in', 'joined', 'balanced'] as const)(
     'has its history there, apart from others, %s',
+    covers('Schemas and names: wildcard schema', 'Schemas and names: schema of the manager'),
     async strategy => {
       const em = orm.em.fork({ schema: 'one' });
       const article = await em.findOneOrFail(Article, 1, { populate: ['tags'] });

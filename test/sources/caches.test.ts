@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { SqliteDriver } from '@mikro-orm/sqlite';
 import { expect, it } from 'vitest';
 
+import { covers } from '../support/compatibility/covers.ts';
 import { describeEachDatabase } from '../support/databases.ts';
 import { HISTORY } from './history.ts';
 import { createProject, type Project } from './project.ts';
@@ -11,28 +12,36 @@ import { createProject, type Project } from './project.ts';
 const CACHED = ['Article', 'Category', 'Comment', 'Entry', 'Origin', 'Review', 'Tag'];
 
 describeEachDatabase('metadata caches', db => {
-  it('let a second start record and read the same history without the types', async () => {
-    const project = await createProject(db);
-    expect(await tell(project, 'cached')).toEqual(HISTORY);
-    const written = await readCache(project);
-    expect(written.map(([name]) => name)).toEqual(CACHED.map(name => `${name}.js.json`));
+  it(
+    'let a second start record and read the same history without the types',
+    covers('Metadata sources: metadata cache'),
+    async () => {
+      const project = await createProject(db);
+      expect(await tell(project, 'cached')).toEqual(HISTORY);
+      const written = await readCache(project);
+      expect(written.map(([name]) => name)).toEqual(CACHED.map(name => `${name}.js.json`));
 
-    // from here on, ts-morph has nothing to read
-    await removeDeclarations(project);
-    expect(await tell(project, 'cached')).toEqual(HISTORY);
-    expect(await readCache(project)).toEqual(written);
-  });
+      // from here on, ts-morph has nothing to read
+      await removeDeclarations(project);
+      expect(await tell(project, 'cached')).toEqual(HISTORY);
+      expect(await readCache(project)).toEqual(written);
+    },
+  );
 
-  it('are generated for starts without any reflection', async () => {
-    const project = await createProject(db);
-    await removeDeclarations(project);
-    const generated = await generateCache();
-    expect(Object.keys(JSON.parse(generated) as object).toSorted()).toEqual(CACHED);
+  it(
+    'are generated for starts without any reflection',
+    covers('Metadata sources: generated metadata cache'),
+    async () => {
+      const project = await createProject(db);
+      await removeDeclarations(project);
+      const generated = await generateCache();
+      expect(Object.keys(JSON.parse(generated) as object).toSorted()).toEqual(CACHED);
 
-    await mkdir(join(project.folder, 'temp'));
-    await writeFile(join(project.folder, 'temp', 'metadata.json'), generated);
-    expect(await tell(project, 'generated')).toEqual(HISTORY);
-  });
+      await mkdir(join(project.folder, 'temp'));
+      await writeFile(join(project.folder, 'temp', 'metadata.json'), generated);
+      expect(await tell(project, 'generated')).toEqual(HISTORY);
+    },
+  );
 
   async function tell(project: Project, config: 'cached' | 'generated'): Promise<unknown> {
     const connection = await db.options({ shared: true });

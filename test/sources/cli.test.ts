@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { beforeAll, expect, it } from 'vitest';
 
+import { covers } from '../support/compatibility/covers.ts';
 import { describeEachDatabase, type Connection } from '../support/databases.ts';
 import { HISTORY } from './history.ts';
 import { createProject, type Project } from './project.ts';
@@ -34,30 +35,34 @@ describeEachDatabase('the command line', db => {
   const tell = async (): Promise<unknown> =>
     JSON.parse(await project.node(['dist/legacy/tell.js', 'dist/legacy/mikro-orm.config.js'], connection));
 
-  it('adds history to a database by schema:update', async () => {
+  it('adds history to a database by schema:update', covers('Metadata sources: command line'), async () => {
     connection = await db.options({ shared: true });
     expect(await cli('schema:update', '--run')).toContain('Schema successfully updated');
     expect(await tell()).toEqual(HISTORY);
     expect(await cli('schema:update', '--dump')).toBe('Schema is up-to-date\n');
   });
 
-  it('adds history to a database, and takes it away, by a migration', async () => {
-    connection = await db.options({ shared: true });
-    await project.cli(['schema:update', '--run'], connection, { WITHOUT_HISTORY: 'yes' });
+  it(
+    'adds history to a database, and takes it away, by a migration',
+    covers('Metadata sources: command line'),
+    async () => {
+      connection = await db.options({ shared: true });
+      await project.cli(['schema:update', '--run'], connection, { WITHOUT_HISTORY: 'yes' });
 
-    expect(await cli('migration:create', '--name', 'history')).toContain('successfully created');
-    const migrations = join(project.folder, 'migrations');
-    const [file] = (await readdir(migrations)).filter(name => name.endsWith('_history.ts'));
-    const source = await readFile(join(migrations, file!), 'utf8');
-    expect(tablesIn(source, 'create table')).toEqual(HISTORY_TABLES);
-    expect(tablesIn(source, 'drop table if exists')).toEqual(HISTORY_TABLES);
-    expect(tablesIn(source, 'alter table')).toEqual([]);
+      expect(await cli('migration:create', '--name', 'history')).toContain('successfully created');
+      const migrations = join(project.folder, 'migrations');
+      const [file] = (await readdir(migrations)).filter(name => name.endsWith('_history.ts'));
+      const source = await readFile(join(migrations, file!), 'utf8');
+      expect(tablesIn(source, 'create table')).toEqual(HISTORY_TABLES);
+      expect(tablesIn(source, 'drop table if exists')).toEqual(HISTORY_TABLES);
+      expect(tablesIn(source, 'alter table')).toEqual([]);
 
-    expect(await cli('migration:up')).toContain('Successfully migrated up');
-    expect(await tell()).toEqual(HISTORY);
-    expect(await cli('migration:check')).toBe('No changes required, schema is up-to-date\n');
+      expect(await cli('migration:up')).toContain('Successfully migrated up');
+      expect(await tell()).toEqual(HISTORY);
+      expect(await cli('migration:check')).toBe('No changes required, schema is up-to-date\n');
 
-    expect(await cli('migration:down')).toContain('Successfully migrated down');
-    expect(tablesIn(await cli('schema:update', '--dump'), 'create table')).toEqual(HISTORY_TABLES);
-  });
+      expect(await cli('migration:down')).toContain('Successfully migrated down');
+      expect(tablesIn(await cli('schema:update', '--dump'), 'create table')).toEqual(HISTORY_TABLES);
+    },
+  );
 });

@@ -20,6 +20,11 @@ declare module 'vitest' {
     /** Of the server that the suites make their databases on; `null` when PostgreSQL was not selected. */
     postgresUrl: string | null;
   }
+
+  interface TaskMeta {
+    /** Of the suite that a test is in. */
+    database?: DatabaseName;
+  }
 }
 
 /** What `MikroORM.init()` needs to know about one database, besides the entities. */
@@ -52,7 +57,7 @@ export function describeEachDatabase(name: string, suite: (db: Database) => void
 
 /** Runs a suite on the one database that it makes sense on; it is skipped only when that was not selected. */
 export function describeDatabase(database: DatabaseName, name: string, suite: (db: Database) => void): void {
-  describe.runIf(selectedDatabases().includes(database))(`${name} [${database}]`, () => {
+  describe.runIf(selectedDatabases().includes(database))(`${name} [${database}]`, { meta: { database } }, () => {
     const ofSuite: (() => Promise<void>)[] = [];
     const ofTest: (() => Promise<void>)[] = [];
     const mirrors = new Mirrors();
