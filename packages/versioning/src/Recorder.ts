@@ -106,7 +106,7 @@ export class Recorder implements EventSubscriber {
     this.#reader.resolve(state, false);
     flush.leaving = this.#readNew(uow, flush, state);
     if (flush.leaving.length > 0) {
-      const { followers, deleted } = this.#reader.followersOf([...flush.seen]);
+      const { followers, deleted } = this.#reader.followersOf([...flush.seen], state);
       flush.leaving.push(...followers.of(deleted, flush.leaving));
       flush.follow = gone => followers.of([], gone);
     }

@@ -76,6 +76,7 @@ export function deriveModel(
     noteVersioned(each.meta.class);
   }
   return {
+    metadata: storage,
     columns: options.columns,
     openEnd: dialect.openEnd,
     transaction,
