@@ -205,6 +205,28 @@ describeEachDatabase('a hierarchy whose root has rows of its own', db => {
       expect(await em.count(versionOf(Car), { tows: { name: 'V1' } } as never)).toBe(1);
     });
 
+    it('is left alone by flush after flush, whatever a version was before it was loaded', async () => {
+      const { orm, Vehicle, Car } = await setUp();
+      const em = orm.em.fork();
+      const car = await em.findOneOrFail(Car, 2, { populate: ['versions'] });
+      for (const name of ['K2', 'K3']) {
+        // the versions that were current are out of date now
+        car.name = name;
+        await em.flush();
+      }
+      const other = orm.em.fork();
+      // each one is a neighbour of the other first
+      const versions = await other.find(versionOf(Vehicle), { id: 2 }, { orderBy: { versionId: 'asc' } });
+      expect(versions.map(version => [version.constructor.name, version.name])).toEqual([
+        ['CarVersion', 'K1'],
+        ['CarVersion', 'K2'],
+        ['CarVersion', 'K3'],
+      ]);
+      (await other.findOneOrFail(Car, 2)).size = 'big';
+      await other.flush();
+      expect((await historyOf(orm, [Vehicle])).filter(line => / K\d/.test(line))).toHaveLength(4);
+    });
+
     it('is left alone by a flush that has its versions loaded', async () => {
       const { orm, Vehicle } = await setUp();
       const em = orm.em.fork();
