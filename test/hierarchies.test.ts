@@ -241,3 +241,37 @@ describeEachDatabase('a hierarchy whose root has rows of its own', db => {
     });
   });
 });
+
+describeEachDatabase('a discriminator that the history calls something else', db => {
+  @Entity({ discriminatorColumn: 'index', discriminatorValue: 'plain' })
+  @Versioned({ rename: { index: 'kind' } })
+  class Item {
+    @PrimaryKey({ type: 'integer' })
+    id!: number;
+
+    @Property({ type: 'string' })
+    index!: string;
+
+    declare readonly versions: Versions<Item>;
+  }
+
+  @Entity({ discriminatorValue: 'special' })
+  class Special extends Item {
+    @Property({ type: 'string' })
+    name!: string;
+
+    declare readonly versions: Versions<Special>;
+  }
+
+  it('says the class all the same', async () => {
+    const orm = await createOrm(db, { entities: [Item, Special], extensions: [Versioning] });
+    const em = orm.em.fork();
+    em.create(Special, { id: 1, name: 'S' } as never);
+    em.create(Item, { id: 2 } as never);
+    await em.flush();
+    const versions = await orm.em.fork().find(versionOf(Item), {}, { orderBy: { id: 'asc' } });
+    expect(versions.map(version => version.constructor.name)).toEqual(['SpecialVersion', 'ItemVersion']);
+    expect(versions).toMatchObject([{ kind: 'special', name: 'S' }, { kind: 'plain' }]);
+    expect(await orm.em.fork().count(versionOf(Special))).toBe(1);
+  });
+});

@@ -106,12 +106,12 @@ export class Recorder implements EventSubscriber {
     this.#reader.resolve(state, false);
     flush.leaving = this.#readNew(uow, flush, state);
     if (flush.leaving.length > 0) {
-      const { followers, deleted } = this.#reader.followersOf([...flush.seen]);
+      const { followers, deleted } = this.#reader.followersOf([...flush.seen], state);
       flush.leaving.push(...followers.of(deleted, flush.leaving));
       flush.follow = gone => followers.of([], gone);
     }
     this.#reader.readExtraUpdates(uow, state);
-    flush.unseen = this.#reader.readCollections(uow, state);
+    flush.unseen = this.#reader.readCollections(uow, em.getMetadata(), state);
     if (state.isEmpty && flush.leaving.length === 0 && flush.unseen.length === 0) {
       this.#flushes.delete(uow);
       return;

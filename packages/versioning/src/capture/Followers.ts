@@ -1,7 +1,6 @@
 import { Reference, type ChangeSet, type EntityMetadata, type Platform } from '@mikro-orm/core';
 
 import type { Leaving } from '../model/Leaving.ts';
-import { ownSchemaOf } from '../internals/entityState.ts';
 import { serializeKey } from '../model/Touched.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 import { databaseValues, keyOf } from './keys.ts';
@@ -12,12 +11,19 @@ import { databaseValues, keyOf } from './keys.ts';
  */
 export class Followers {
   readonly #platform: Platform;
+  readonly #schemaOf: (entity: object, meta: EntityMetadata) => string | undefined;
   /** Staying change sets by what their cascading foreign keys lead to: an entity, or a class and key. */
   readonly #byTarget = new Map<unknown, ChangeSet<object>[]>();
   readonly #followed = new Set<ChangeSet<object>>();
 
-  constructor(staying: readonly ChangeSet<object>[], model: VersioningModel, platform: Platform) {
+  constructor(
+    staying: readonly ChangeSet<object>[],
+    model: VersioningModel,
+    platform: Platform,
+    schemaOf: (entity: object, meta: EntityMetadata) => string | undefined,
+  ) {
     this.#platform = platform;
+    this.#schemaOf = schemaOf;
     const foreignKeys = [...model.dependents.values()].flat().filter(({ cascades }) => cascades);
     for (const changeSet of staying) {
       const { entity, meta } = changeSet;
@@ -42,7 +48,7 @@ export class Followers {
         const key = keyOf(entity, meta, this.#platform);
         if (key) {
           targets.push(identify(meta, serializeKey(key)));
-          found.push({ meta, key, schema: ownSchemaOf(entity) });
+          found.push({ meta, key, schema: this.#schemaOf(entity, meta) });
         }
       }
     }

@@ -4,6 +4,8 @@ import {
   type ChangeSet,
   type Collection,
   type EntityMetadata,
+  type EntityProperty,
+  type MetadataStorage,
   type Platform,
   type UnitOfWork,
 } from '@mikro-orm/core';
@@ -55,10 +57,14 @@ export class ChangeReader {
   }
 
   /** Follows the rows that the change sets move to rows that go. */
-  followersOf(changeSets: readonly ChangeSet<object>[]): { readonly followers: Followers; readonly deleted: object[] } {
+  followersOf(
+    changeSets: readonly ChangeSet<object>[],
+    state: TransactionState,
+  ): { readonly followers: Followers; readonly deleted: object[] } {
     const deleted = changeSets.filter(isDelete).map(({ entity }) => entity);
     const staying = changeSets.filter(changeSet => !isDelete(changeSet));
-    return { followers: new Followers(staying, this.#model, this.#platform), deleted };
+    const schemaOf = (entity: object, meta: EntityMetadata) => this.#schemaOf(entity, meta, state);
+    return { followers: new Followers(staying, this.#model, this.#platform, schemaOf), deleted };
   }
 
   /** Adds the updates that MikroORM splits off; an entity that changes nothing but a swapped unique value is only here. */
@@ -78,15 +84,15 @@ export class ChangeReader {
   }
 
   /** Adds every changed collection to the state, and returns the owners whose children are replaced unseen. */
-  readCollections(uow: UnitOfWork, state: TransactionState): ReplacedUnseen[] {
+  readCollections(uow: UnitOfWork, metadata: MetadataStorage, state: TransactionState): ReplacedUnseen[] {
     const unseen: ReplacedUnseen[] = [];
     for (const collection of uow.getCollectionUpdates() as Iterable<Collection<object>>) {
-      const { property } = collection;
       if (!collection.isDirty()) {
         continue;
       }
+      const property = propertyOf(collection, metadata);
       if (property.kind === ReferenceKind.MANY_TO_MANY) {
-        this.#readLinks(collection, state);
+        this.#readLinks(collection, property, state);
       } else if (collection.getSnapshot() === undefined && this.concerns(property.targetMeta!)) {
         const child = property.targetMeta!;
         const owner = databaseValues(child.properties[property.mappedBy]!, collection.owner, this.#platform);
@@ -100,7 +106,8 @@ export class ChangeReader {
     for (const [, , value] of uow.getExtraUpdates()) {
       const collection = value as Partial<Collection<object>> | undefined;
       if (collection?.property?.pivotEntity) {
-        this.#readLinks(value as Collection<object>, state);
+        const links = value as Collection<object>;
+        this.#readLinks(links, propertyOf(links, metadata), state);
       }
     }
     return unseen;
@@ -256,8 +263,8 @@ export class ChangeReader {
     }
   }
 
-  #readLinks(collection: Collection<object>, state: TransactionState): void {
-    const { owner, property } = collection;
+  #readLinks(collection: Collection<object>, property: EntityProperty, state: TransactionState): void {
+    const { owner } = collection;
     const links = this.#linksByPivot.get(property.pivotEntity) ?? [];
     const [own, other] = property.owner ? (['owner', 'target'] as const) : (['target', 'owner'] as const);
     const mine = links.filter(link => isOf(owner, link[own], links, own));
@@ -283,6 +290,11 @@ export class ChangeReader {
       }
     }
   }
+}
+
+/** A collection of a new entity has the property of whichever MikroORM instance discovered the class last. */
+function propertyOf({ owner, property }: Collection<object>, metadata: MetadataStorage): EntityProperty {
+  return metadata.get(metaOf(owner).class).properties[property.name as never]!;
 }
 
 /** Whether an entity is at this end of a link: where a relation is polymorphic, by its class. */

@@ -3,6 +3,7 @@ import { VersioningError } from '../errors.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import { columnPrefix, isJoined, type Hierarchy, type Shape } from './hierarchy.ts';
 import { ownColumns } from './joinedTables.ts';
+import { isPolymorphicToOne } from './properties.ts';
 import { isWildcard } from './schemas.ts';
 import type { MarkedEntity } from './marks.ts';
 
@@ -56,6 +57,13 @@ export function refuseUnsupported(live: EntityMetadata, version: string, { platf
   }
   for (const prop of live.getPrimaryProps()) {
     const { customType } = prop;
+    if (isPolymorphicToOne(prop)) {
+      throw VersioningError.unsupported(
+        `${live.className}.${prop.name}`,
+        'is a polymorphic relation in a primary key, by which MikroORM finds nothing',
+        'Give the entity a key of its own.',
+      );
+    }
     if (customType instanceof JsonType || customType?.convertToDatabaseValueSQL) {
       throw VersioningError.unsupported(
         `${live.className}.${prop.name}`,

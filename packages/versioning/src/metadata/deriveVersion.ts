@@ -139,7 +139,10 @@ function emptyVersion(
     version.root = root.version;
   } else if (live.discriminatorColumn || isJoined(live)) {
     version.inheritanceType = 'sti';
-    version.discriminatorColumn = live.discriminatorColumn ?? context.options.columns.entityType;
+    const declared = live.discriminatorColumn as string | undefined;
+    version.discriminatorColumn = declared
+      ? (options.rename?.[declared] ?? declared)
+      : context.options.columns.entityType;
     version.discriminator = version.discriminatorColumn as never;
     version.discriminatorMap = Object.fromEntries(
       Object.entries(live.discriminatorMap!).map(([value, subclass]) => [value, versionClassOf(subclass as object)]),
