@@ -108,6 +108,13 @@ export class VersioningError extends Error {
     );
   }
 
+  static joinedColumnCollision(first: string, second: string, column: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NAME_COLLISION,
+      `${first} and ${second}, of one hierarchy of tables, would share the column ${column} of their history. Give one of them another table or column name.`,
+    );
+  }
+
   static tableCollision(table: string, first: string, second: string): VersioningError {
     return new VersioningError(
       ErrorCode.TABLE_COLLISION,
