@@ -12,7 +12,7 @@ import { VersioningError } from '../errors.ts';
 import { discriminatorValueOf, isPolymorphicToMany, isPolymorphicToOne } from '../metadata/properties.ts';
 import { versionInfos, type VersionedProperty, type VersionInfo } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
-import { versionKey } from '../read/versions.ts';
+import { keyFrom, versionKey } from '../read/versions.ts';
 import { HistoryAt } from './HistoryAt.ts';
 import type { RelationTree } from './relationPaths.ts';
 
@@ -53,21 +53,44 @@ export class Reverter {
       this.#visited.set(id, null);
       return null;
     }
+    return this.#bringBack(version, found, relations, path);
+  }
+
+  /** Recreates the row of a DELETE version, which has its last state. */
+  restore(deletion: object, relations: RelationTree): Promise<object> {
+    return this.#bringBack(deletion, null, relations, '');
+  }
+
+  async #bringBack(version: object, found: object | null, relations: RelationTree, path: string): Promise<object> {
+    const info = versionInfos.get(ownMetaOf(version))!;
+    const key = versionKey(version, info);
     const state = stateOf(version, info);
     const toOnes = await this.#resolveToOnes(version, info, relations, path);
-    const live: object = found
-      ? Object.assign(found, state, toOnes)
-      : this.#em.create(
-          info.live.class,
-          { ...key, ...state, ...toOnes },
-          { partial: true, ...schemaOption(info.live, this.#schema) },
-        );
+    const live: object = found ? Object.assign(found, state, toOnes) : this.#create(info, key, { ...state, ...toOnes });
     this.#em.persist(live);
-    this.#visited.set(id, live);
+    this.#visited.set(identify(info.live, key), live);
     for (const name of Object.keys(relations)) {
       await this.#restoreToMany(live, info, key, name, relations[name]!, join(path, name));
     }
     return live;
+  }
+
+  /** A reference to the row that is gone would be taken for a row that is there; `version.entity` is one for composite keys. */
+  #create({ live, version }: VersionInfo, key: Values, values: Values): object {
+    const options = schemaOption(live, this.#schema);
+    const uow = this.#em.getUnitOfWork();
+    const stale = this.#em.getReference(live.class, key as never, options) as object;
+    uow.unsetIdentity(stale);
+    const created: object = this.#em.create(live.class, { ...key, ...values }, { partial: true, ...options });
+    for (const each of uow
+      .getIdentityMap()
+      .getStore<Values>(version as never)
+      .values()) {
+      if (each['entity'] === stale) {
+        each['entity'] = created;
+      }
+    }
+    return created;
   }
 
   /** A property may hold a copy of its target's metadata. */
@@ -282,17 +305,6 @@ function isEmbeddable(value: object): boolean {
 
 function isToOne(prop: EntityProperty): boolean {
   return prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
-}
-
-/** A key as a condition, from an entity, a plain value, or an array in the order of the primary key. */
-function keyFrom(raw: unknown, meta: EntityMetadata): Values {
-  const value = keyOrValue(raw);
-  const parts = meta.compositePK
-    ? Array.isArray(value)
-      ? (value as unknown[])
-      : Object.values(value as object)
-    : [value];
-  return Object.fromEntries(meta.primaryKeys.map((name, i) => [name, parts[i]]));
 }
 
 function keyValue(key: Values): unknown {
