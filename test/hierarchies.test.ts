@@ -200,6 +200,12 @@ describeEachDatabase('a hierarchy whose root has rows of its own', db => {
         [null, vehicles],
         [['TaxiVersion', 'T1', taxiSize], vehicles],
       ]);
+      const cars = await em.find(
+        versionOf(Car),
+        {},
+        { populate: ['entity'] as never, orderBy: { id: 'asc' }, strategy },
+      );
+      expect(cars.map(version => version.entity?.constructor.name)).toEqual(['Car', 'Taxi']);
       expect(await em.count(versionOf(Garage), { best: { name: 'T1' } } as never)).toBe(1);
       expect(await em.count(versionOf(Garage), { vehicles: { name: 'B1' } } as never)).toBe(2);
       expect(await em.count(versionOf(Car), { tows: { name: 'V1' } } as never)).toBe(1);

@@ -17,7 +17,7 @@ import { deriveLinks } from './deriveLink.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import { add, deriveVersion, type DerivedVersion } from './deriveVersion.ts';
 import type { Dialect } from './dialect.ts';
-import { columnPrefix, flattenHierarchy, isJoined, type Hierarchy } from './hierarchy.ts';
+import { columnPrefix, flattenHierarchy, isJoined, wholeHierarchy, type Hierarchy } from './hierarchy.ts';
 import { findMarked, type MarkedEntity } from './marks.ts';
 import { aliasOf, isPolymorphicToMany, toOneProperty, type FormulaColumns } from './properties.ts';
 import { inSchema, isOpen, isWildcard, qualified } from './schemas.ts';
@@ -49,12 +49,13 @@ export function deriveModel(
   const roots = derived.filter(({ meta }) => meta.root === meta);
   const links = deriveLinks(storage, byClass, context);
   for (const each of derived) {
-    addLive(each, context);
     addNeighbours(each, context);
   }
   const builder = new RelationshipBuilder(storage, byClass, links, context);
   for (const each of derived) {
     builder.build(each);
+    // after the properties of the key, which say that its columns are never null
+    addLive(each, context);
   }
   roots.forEach(addKeyIndex);
   const own = links.filter(link => link.table.kind === 'link');
@@ -162,7 +163,8 @@ function addLive({ meta: live, version, table }: DerivedVersion, { options, plat
   if (columns.length > 1) {
     // MikroORM has formulas for single columns only: here it is a reference, which turns out to be null when populated
     const columnTypes = table.key.map(column => column.type);
-    add(version, toOneProperty('entity', live, columns, { columnTypes, nullable: false }));
+    const targetMeta = wholeHierarchy(live);
+    add(version, toOneProperty('entity', live, columns, { columnTypes, targetMeta }));
     return;
   }
   const key = platform.quoteIdentifier(columns[0]!);
@@ -175,7 +177,8 @@ function addLive({ meta: live, version, table }: DerivedVersion, { options, plat
       persist: false,
       fieldNames: ['entity__key'],
       formula,
-      // joined, MikroORM takes a class of a hierarchy for that class alone
+      targetMeta: wholeHierarchy(live),
+      // what siblings declare differently comes back whole only where it is not joined
       ...(live.root.inheritanceType ? { strategy: LoadStrategy.SELECT_IN } : {}),
     } as never),
   );
