@@ -39,9 +39,7 @@ export function deriveModel(
   const transaction = storage.get(VersionTransaction) as unknown as EntityMetadata;
   const marked = findMarked(storage, options);
   if (marked.some(({ meta }) => isWildcard(meta, platform))) {
-    completeQueries({ isOpen, fillIn: inSchema });
-    // one table of transactions, whichever schema a manager is of
-    transaction.schema ??= platform.getConfig().get('schema') ?? platform.getDefaultSchemaName()!;
+    prepareWildcards(transaction, platform);
   }
   const context: DeriveContext = { options, dialect, platform, transaction };
   const { byClass, hierarchies } = deriveVersions(marked, storage, context);
@@ -90,6 +88,13 @@ export function deriveModel(
       ...linkVersions.map(version => version.class),
     ]),
   };
+}
+
+/** For rows in the schema of their manager: each has its history next to it. */
+function prepareWildcards(transaction: EntityMetadata, platform: Platform): void {
+  completeQueries({ isOpen, fillIn: inSchema });
+  // one table of transactions, whichever schema a manager is of
+  transaction.schema ??= platform.getConfig().get('schema') ?? platform.getDefaultSchemaName()!;
 }
 
 /** Version entities by live class, roots first, and the hierarchies by the class of their root. */
