@@ -49,6 +49,23 @@ describeEachDatabase('concurrent writers', db => {
       'Article#1 UPDATE { name: b, category_id: null } [2, )',
     ]);
   });
+
+  it('two instances with the same classes each keep the links of new entities', async () => {
+    const orms = [
+      await createOrm(db, { entities: BLOG, extensions: [Versioning] }),
+      // the classes know its metadata from here on
+      await createOrm(db, { entities: BLOG, extensions: [Versioning.with({ tableSuffix: '_history' })] }),
+    ];
+    const spans: object[][] = [];
+    for (const [i, orm] of orms.entries()) {
+      const em = orm.em.fork();
+      const article = em.create(Article, { id: 1, name: 'a' });
+      article.tags.add(em.create(Tag, { id: 1, name: 't' }));
+      await em.flush();
+      spans.push(await em.execute(`select article_id, tag_id from article_tags${['_version', '_history'][i]}`));
+    }
+    expect(spans).toEqual([[{ article_id: 1, tag_id: 1 }], [{ article_id: 1, tag_id: 1 }]]);
+  });
 });
 
 // SQLite has a single writer.

@@ -210,9 +210,37 @@ describeEachDatabase('a hierarchy whose root has rows of its own', db => {
         [null, vehicles],
         [['TaxiVersion', 'T1', taxiSize], vehicles],
       ]);
+      const cars = await em.find(
+        versionOf(Car),
+        {},
+        { populate: ['entity'] as never, orderBy: { id: 'asc' }, strategy },
+      );
+      expect(cars.map(version => version.entity?.constructor.name)).toEqual(['Car', 'Taxi']);
       expect(await em.count(versionOf(Garage), { best: { name: 'T1' } } as never)).toBe(1);
       expect(await em.count(versionOf(Garage), { vehicles: { name: 'B1' } } as never)).toBe(2);
       expect(await em.count(versionOf(Car), { tows: { name: 'V1' } } as never)).toBe(1);
+    });
+
+    it('is left alone by flush after flush, whatever a version was before it was loaded', async () => {
+      const { orm, Vehicle, Car } = await setUp();
+      const em = orm.em.fork();
+      const car = await em.findOneOrFail(Car, 2, { populate: ['versions'] });
+      for (const name of ['K2', 'K3']) {
+        // the versions that were current are out of date now
+        car.name = name;
+        await em.flush();
+      }
+      const other = orm.em.fork();
+      // each one is a neighbour of the other first
+      const versions = await other.find(versionOf(Vehicle), { id: 2 }, { orderBy: { versionId: 'asc' } });
+      expect(versions.map(version => [version.constructor.name, version.name])).toEqual([
+        ['CarVersion', 'K1'],
+        ['CarVersion', 'K2'],
+        ['CarVersion', 'K3'],
+      ]);
+      (await other.findOneOrFail(Car, 2)).size = 'big';
+      await other.flush();
+      expect((await historyOf(orm, [Vehicle])).filter(line => / K\d/.test(line))).toHaveLength(4);
     });
 
     it('is left alone by a flush that has its versions loaded', async () => {
@@ -227,5 +255,39 @@ describeEachDatabase('a hierarchy whose root has rows of its own', db => {
       const history = await historyOf(orm, [Vehicle]);
       expect(history).toHaveLength(8);
     });
+  });
+});
+
+describeEachDatabase('a discriminator that the history calls something else', db => {
+  @Entity({ discriminatorColumn: 'index', discriminatorValue: 'plain' })
+  @Versioned({ rename: { index: 'kind' } })
+  class Item {
+    @PrimaryKey({ type: 'integer' })
+    id!: number;
+
+    @Property({ type: 'string' })
+    index!: string;
+
+    declare readonly versions: Versions<Item>;
+  }
+
+  @Entity({ discriminatorValue: 'special' })
+  class Special extends Item {
+    @Property({ type: 'string' })
+    name!: string;
+
+    declare readonly versions: Versions<Special>;
+  }
+
+  it('says the class all the same', async () => {
+    const orm = await createOrm(db, { entities: [Item, Special], extensions: [Versioning] });
+    const em = orm.em.fork();
+    em.create(Special, { id: 1, name: 'S' } as never);
+    em.create(Item, { id: 2 } as never);
+    await em.flush();
+    const versions = await orm.em.fork().find(versionOf(Item), {}, { orderBy: { id: 'asc' } });
+    expect(versions.map(version => version.constructor.name)).toEqual(['SpecialVersion', 'ItemVersion']);
+    expect(versions).toMatchObject([{ kind: 'special', name: 'S' }, { kind: 'plain' }]);
+    expect(await orm.em.fork().count(versionOf(Special))).toBe(1);
   });
 });

@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   Configuration,
   defineEntity,
+  EventManager,
   EventType,
   MetadataDiscovery,
   MetadataStorage,
@@ -40,6 +41,22 @@ const Marked = versioned(
     properties: { id: p.integer().primary(), name: p.string(), plains: () => p.manyToMany(Plain) },
   }),
 );
+
+const REWRITTEN = ['execute', 'stream'];
+const REFUSED = ['callRoutine', 'callRoutineFunction', 'executeDump', 'getClient', 'getNativeClient', 'loadFile'];
+// of a connection of SQLite or PostgreSQL: what runs no query that it is given, or is called by the above alone
+const WITHOUT_QUERIES = `
+  applyRoutineOutParams applySessionContext attachDatabases begin buildConnectionSessionStatements
+  checkConnection close commit composeSessionContextOnReserve connect
+  constructor convertRoutineInbound convertRoutineOutbound createKysely createKyselyDialect
+  ensureConnection executeQuery fetchRefcursors getAttachDatabasesSql getConnectionOptions
+  getConnectionSetupSql getPlatform getSql handlePoolErrors initClient
+  isConnected logQuery mapOptions onConnect prepareQuery
+  requireNativeClient rollback setMetadata setPlatform stringifySessionVariable
+  transactional transformRawResult waitForIdleTransaction
+`
+  .trim()
+  .split(/\s+/);
 
 describeEachDatabase('MikroORM', db => {
   it('keeps what entityState reads', async () => {
@@ -202,6 +219,49 @@ describeEachDatabase('MikroORM', db => {
     ] as const) {
       expect(prototype).toHaveProperty(method, expect.any(Function));
     }
+  });
+
+  it('makes managers, and their forks, as pastManagers does', async () => {
+    const orm = await createOrm(db, { entities: [Plain] });
+    const calls: unknown[][] = [];
+    const Manager = orm.em.constructor as new (...args: unknown[]) => typeof orm.em;
+    class Watched extends Manager {
+      constructor(...args: unknown[]) {
+        super(...args);
+        calls.push(args);
+      }
+    }
+    const driver = orm.em.getDriver();
+    const events = new EventManager([]);
+    const watched = new Watched(orm.config, driver, orm.getMetadata(), false, events);
+    const fork = watched.fork();
+    expect([watched, fork].map(manager => manager.getDriver())).toEqual([driver, driver]);
+    expect([watched, fork].map(manager => manager.getMetadata())).toEqual([orm.getMetadata(), orm.getMetadata()]);
+    expect(calls[1]!.slice(0, 3)).toEqual([orm.config, driver, orm.getMetadata()]);
+    expect(watched.getEventManager()).toBe(events);
+    for (const method of ['tryCache', 'storeCache']) {
+      expect(Manager.prototype).toHaveProperty(method, expect.any(Function));
+    }
+    for (const method of ['shouldHaveColumn', 'buildFields']) {
+      expect(driver).toHaveProperty(method, expect.any(Function));
+    }
+  });
+
+  it('has no way to the database but those that pastManagers rewrites or refuses', async () => {
+    const orm = await createOrm(db, { entities: [Plain] });
+    const connection = orm.em.getConnection();
+    const methods = new Set<string>();
+    for (let each = Object.getPrototypeOf(connection) as object; each !== Object.prototype;) {
+      for (const name of Object.getOwnPropertyNames(each)) {
+        methods.add(name);
+      }
+      each = Object.getPrototypeOf(each) as object;
+    }
+    const known = new Set([...REWRITTEN, ...REFUSED, ...WITHOUT_QUERIES]);
+    expect([...methods].filter(name => !known.has(name))).toEqual([]);
+    expect(REWRITTEN.every(name => methods.has(name))).toBe(true);
+    const { connection: own, replicas } = orm.em.getDriver() as unknown as { connection: unknown; replicas: unknown };
+    expect([own, replicas]).toEqual([connection, []]);
   });
 });
 

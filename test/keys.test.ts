@@ -171,4 +171,43 @@ describeEachDatabase('keys', db => {
       ]);
     },
   );
+
+  it.each(['select-in', 'joined', 'balanced'] as const)(
+    'versions whose row is gone, or what its key leads to, are found with those, %s',
+    async strategy => {
+      const User = defineEntity({ name: 'User', properties: { id: p.integer().primary() } });
+      const Vote = versioned(
+        defineEntity({
+          name: 'Vote',
+          properties: {
+            user: () => p.manyToOne(User).primary().deleteRule('cascade'),
+            round: p.integer().primary(),
+          },
+        }),
+      );
+      const orm = await createOrm(db, { entities: [User, Vote], extensions: [Versioning] });
+      expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+      expect((await orm.schema.getCreateSchemaSQL()).match(/user_id.{1,3}int(eger)? not null/g)).toHaveLength(2);
+      const em = orm.em.fork();
+      const users = [1, 2].map(id => em.create(User, { id }));
+      users.forEach(user => em.create(Vote, { user, round: 1 } as never));
+      await em.flush();
+      em.remove(users[0]!);
+      await em.flush();
+      const versions = (await orm.em.fork().find(
+        versionOf(Vote),
+        {},
+        {
+          populate: ['entity', 'user'] as never,
+          orderBy: { user: 'asc', versionId: 'asc' } as never,
+          strategy,
+        },
+      )) as never as { entity: object | null; user: object | null }[];
+      expect(versions.map(({ entity, user }) => [entity !== null, user !== null])).toEqual([
+        [false, false],
+        [false, false],
+        [true, true],
+      ]);
+    },
+  );
 });

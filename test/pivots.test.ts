@@ -1,6 +1,15 @@
-import type { Collection } from '@mikro-orm/core';
+import { defineEntity, p, type Collection } from '@mikro-orm/core';
 import { Entity, ManyToMany, ManyToOne, PrimaryKey, Property } from '@mikro-orm/decorators/es';
-import { changeset, ErrorCode, revert, Versioned, Versioning, versionOf, type Versions } from 'mikro-orm-versioning';
+import {
+  changeset,
+  ErrorCode,
+  revert,
+  Versioned,
+  Versioning,
+  versioned,
+  versionOf,
+  type Versions,
+} from 'mikro-orm-versioning';
 import { describe, expect, it } from 'vitest';
 
 import { covers, expectRefusal, refuses } from './support/compatibility/covers.ts';
@@ -239,6 +248,87 @@ describeEachDatabase('a pivot entity with versions of its own', db => {
       );
     },
   );
+
+  it(
+    'is refused by name where it leaves out the order',
+    refuses('Relations: pivotEntity with versions that leave out the order'),
+    async ({ task }) => {
+      const Track = defineEntity({ name: 'Track', properties: { id: p.integer().primary() } });
+      const Entry = defineEntity({
+        name: 'Entry',
+        properties: {
+          list: () => p.manyToOne(List as never).primary(),
+          track: () => p.manyToOne(Track).primary(),
+          position: p.integer(),
+        },
+      });
+      const List = versioned(
+        defineEntity({
+          name: 'List',
+          properties: {
+            id: p.integer().primary(),
+            tracks: () =>
+              p
+                .manyToMany(Track)
+                .pivotEntity(() => Entry)
+                .fixedOrder()
+                .fixedOrderColumn('position'),
+          },
+        }),
+      ) as never;
+      const extension = Versioning.with({ entities: [[Entry, { exclude: ['position'] }]] });
+      await expectRefusal(
+        task,
+        createOrm(db, { entities: [List, Track, Entry], extensions: [extension] }),
+        ErrorCode.UNSUPPORTED,
+        'Entry is versioned, but not with the order of List.tracks. Keep position out of exclude.',
+      );
+    },
+  );
+});
+
+describeEachDatabase('an ordered collection of several classes', db => {
+  const Song = versioned(defineEntity({ name: 'Song', properties: { id: p.integer().primary(), name: p.string() } }));
+  const Film = versioned(defineEntity({ name: 'Film', properties: { id: p.integer().primary(), name: p.string() } }));
+
+  @Entity()
+  @Versioned()
+  class Programme {
+    @PrimaryKey({ type: 'integer' })
+    id!: number;
+
+    @ManyToMany({ entity: () => [Song, Film] as never, discriminator: 'item', fixedOrder: true })
+    items!: Collection<{ id: number; name: string }>;
+
+    declare readonly versions: Versions<Programme>;
+  }
+
+  it('comes back in its order', async () => {
+    const orm = await createOrm(db, { entities: [Song, Film, Programme], extensions: [Versioning] });
+    const em = orm.em.fork();
+    const items = [em.create(Film, { id: 2, name: 'F2' }), em.create(Song, { id: 1, name: 'S1' })];
+    items.push(em.create(Film, { id: 1, name: 'F1' }));
+    const programme = em.create(Programme, { id: 1 } as never) as Programme;
+    programme.items.set(items);
+    await em.flush();
+    programme.items.set([items[2]!]);
+    await em.flush();
+    const other = orm.em.fork();
+    const [version] = await other.find(versionOf(Programme), {});
+    const changes = await version!.changesetWithLinks();
+    expect((changes as Record<string, unknown>)['items']).toEqual([
+      [],
+      [
+        ['film', 2],
+        ['song', 1],
+        ['film', 1],
+      ],
+    ]);
+    await revert(version!, { relations: ['items'] as never });
+    await other.flush();
+    const back = await orm.em.fork().findOneOrFail(Programme, 1, { populate: ['items'] });
+    expect(back.items.map(item => item.name)).toEqual(['F2', 'S1', 'F1']);
+  });
 });
 
 function classesTag(orm: { getMetadata(): { getByClassName(name: string): { class: object } } }): never {

@@ -81,6 +81,15 @@ describeEachDatabase('polymorphic relations', db => {
     },
   );
 
+  it('conditions on a to-one itself are of what it led to', async () => {
+    const em = orm.em.fork();
+    const [first] = await em.find(versionOf(Like), {}, { orderBy: { versionId: 'asc' } });
+    const counts = [null, { $ne: null }, first!.subject].map(subject =>
+      em.count(versionOf(Like), { subject } as never),
+    );
+    expect(await Promise.all(counts)).toEqual([1, 2, 1]);
+  });
+
   it('a one-to-one leads both ways', covers('Relations: polymorphic one-to-one'), async () => {
     const em = orm.em.fork();
     const cover = em.create(Cover, { id: 1, colour: 'red', of: em.getReference(Post, 1) } as never) as Cover;

@@ -465,4 +465,19 @@ describeEachDatabase('recording', db => {
     expect(await historyOf(orm, [Article])).toEqual(['Article#1 INSERT { name: c, category_id: null } [1, )']);
     expect(await transactionsOf(orm)).toHaveLength(1);
   });
+
+  it('an instance records as ever when another one with the same classes, without history, started later', async () => {
+    const later = await createOrm(db, { entities: BLOG });
+    const em = orm.em.fork();
+    const tag = em.create(Tag, { id: 1, name: 'x' });
+    const article = em.create(Article, { id: 1, name: 'a', tags: [tag] });
+    await em.flush();
+    article.tags.removeAll();
+    await em.flush();
+    const other = later.em.fork();
+    other.create(Article, { id: 7, name: 'plain', tags: [other.create(Tag, { id: 7, name: 'y' })] });
+    await other.flush();
+    expect(await links()).toEqual(['article_id 1 -> tag_id 1 [1, 2)']);
+    expect(await articles()).toHaveLength(1);
+  });
 });

@@ -71,6 +71,22 @@ describeEachDatabase('refusals', db => {
     }
   });
 
+  it('a polymorphic relation in a primary key is refused at start', async () => {
+    const keyed = versioned(
+      defineEntity({
+        name: 'Keyed',
+        properties: { on: () => p.manyToOne(BLOG.slice(0, 2) as never).primary(), stars: p.integer() },
+      }),
+    );
+    await expect(
+      createOrm(db, { entities: [keyed, ...BLOG] as never, extensions: [Versioning] }),
+    ).rejects.toMatchObject({
+      code: ErrorCode.UNSUPPORTED,
+      message:
+        'Keyed.on is a polymorphic relation in a primary key, by which MikroORM finds nothing. Give the entity a key of its own.',
+    });
+  });
+
   it('names that would hide each other are refused at start', async () => {
     const one = (properties: object) =>
       defineEntity({ name: 'One', properties: { id: p.integer().primary(), ...properties } }) as never;

@@ -8,6 +8,7 @@ import {
 import {
   countVersions,
   ErrorCode,
+  Operation,
   revert,
   Versioning,
   versioned,
@@ -17,9 +18,53 @@ import {
 import { expect, it } from 'vitest';
 
 import { covers, expectRefusal, refuses } from './support/compatibility/covers.ts';
-import { createOrm, describeDatabase, describeEachDatabase } from './support/databases.ts';
+import { connectOrm, createOrm, describeDatabase, describeEachDatabase, disconnectOrm } from './support/databases.ts';
 
 describeDatabase('postgresql', 'schemas', db => {
+  it('a row of another schema that moves to a parent which goes is deleted once', async () => {
+    const schema = 'app';
+    const Parent = versioned(defineEntity({ name: 'Parent', schema, properties: { id: p.integer().primary() } }));
+    const Child = versioned(
+      defineEntity({
+        name: 'Child',
+        schema,
+        properties: { id: p.integer().primary(), parent: () => p.manyToOne(Parent).deleteRule('cascade') },
+      }),
+    );
+    const orm = await createOrm(db, { entities: [Parent, Child], extensions: [Versioning] });
+    const em = orm.em.fork();
+    em.create(Child, { id: 1, parent: em.create(Parent, { id: 1 }) });
+    em.create(Parent, { id: 2 });
+    await em.flush();
+    const other = orm.em.fork();
+    const parent = await other.findOneOrFail(Parent, 2);
+    (await other.findOneOrFail(Child, 1)).parent = parent;
+    other.remove(parent);
+    await other.flush();
+    const operations = await orm.em.execute('select operation_type from app.child_version order by version_id');
+    expect(operations).toEqual([{ operation_type: Operation.INSERT }, { operation_type: Operation.DELETE }]);
+  });
+
+  it('the type of a column that only the history still has stays', async () => {
+    const connection = await db.options({ shared: true });
+    const Other = versioned(defineEntity({ name: 'Other', properties: { id: p.integer().primary() } }));
+    const article = (properties: object) =>
+      versioned(defineEntity({ name: 'Article', properties: { id: p.integer().primary(), ...properties } }));
+    const status = p.enum(['draft', 'published']).nativeEnumName('status').nullable();
+    for (const entities of [
+      [Other, article({ status })],
+      [Other, article({})],
+      [Other, article({ status })],
+      [Other],
+    ]) {
+      const orm = await connectOrm(db, connection, { entities: entities as never, extensions: [Versioning] });
+      await orm.schema.update();
+      expect(await orm.schema.getUpdateSchemaSQL()).toBe('');
+      expect(await orm.em.fork().execute('select status from article_version')).toEqual([]);
+      await disconnectOrm(db, orm);
+    }
+  });
+
   it.for(['of the entity', 'of the configuration'])(
     '%s: live rows and history share it',
     covers('Schemas and names: schema of the entity', 'Schemas and names: schema of the configuration'),

@@ -24,7 +24,7 @@ export function joinedRows(
     .filter(({ value }) => value !== undefined)
     .map(({ live, version, value }) => {
       const line = lineOf(live);
-      const held = new Map<string, string>([[typeColumn, `'${value}'`]]);
+      const held = new Map<string, string>();
 
       for (const [key, prop] of Object.entries<EntityProperty>(live.properties)) {
         const names = version.properties[`${key}__key` as never] ?? version.properties[key as never];
@@ -38,15 +38,20 @@ export function joinedRows(
         });
       }
 
-      const selected = columns.map(
-        ({ name, type }) => `cast(${held.get(name) ?? 'null'} as ${type}) as ${quote(name)}`,
-      );
+      // a column keeps its own type, since a cast may change its value
+      const selected = columns.map(({ name, type }) => {
+        const literal = name === typeColumn ? `'${value}'` : 'null';
+
+        return `${held.get(name) ?? `cast(${literal} as ${type})`} as ${quote(name)}`;
+      });
       const [root, ...others] = line.map(meta => quote(meta.tableName));
-      const key = quote(live.getPrimaryProps()[0]!.fieldNames[0]!);
-      const joins = others.map(table => `join ${table} on ${table}.${key} = ${root}.${key}`);
+      const key = live.getPrimaryProps().flatMap(prop => prop.fieldNames.map(quote));
+      const sameRow = (table: string) => key.map(column => `${table}.${column} = ${root}.${column}`).join(' and ');
+      const joins = others.map(table => `join ${table} on ${sameRow(table)}`);
       const below = classes
         .filter(each => each.live.tptParent?.class === live.class)
-        .map(each => `${root}.${key} not in (select ${key} from ${quote(each.live.tableName)})`);
+        .map(each => quote(each.live.tableName))
+        .map(table => `not exists (select 1 from ${table} where ${sameRow(table)})`);
 
       return `select ${selected.join(', ')} from ${root} ${joins.join(' ')} where ${['1 = 1', ...below].join(' and ')}`;
     });

@@ -139,9 +139,11 @@ function hierarchyTable(
     .filter(meta => meta.root === root)
     .map(live => ({ live, version: metas.find(meta => meta.class === versionClassOf(live))! }));
   const own = new Set(['versionId', 'transaction', 'endTransactionId', 'operationType']);
-  const columns = version.props
+  const held = version.props
     .filter(prop => hasColumns(prop) && !own.has(prop.name) && !excludes(root, prop.name))
     .flatMap(prop => prop.fieldNames.map((name, i) => ({ name, type: prop.columnTypes[i]! })));
+  // a key of several columns is a relation to the entity as well
+  const columns = [...new Map(held.map(column => [column.name, column])).values()];
 
   return {
     name: root.className,
@@ -149,7 +151,7 @@ function hierarchyTable(
     history: quoted(orm, version),
     rows: joinedRows(orm, classes, columns, version.discriminatorColumn as string),
     key: root.getPrimaryProps().flatMap(prop => prop.fieldNames),
-    columns: [...new Set(columns.map(({ name }) => name))],
+    columns: columns.map(({ name }) => name),
     ...span(version),
     operation: columnOf(version, 'operationType'),
   };

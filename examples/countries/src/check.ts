@@ -1,9 +1,9 @@
 import type { EntityManager } from '@mikro-orm/sql';
-import { Operation, versionOf } from 'mikro-orm-versioning';
+import { asOf, Operation, versionOf } from 'mikro-orm-versioning';
 
 import { Country, Currency, Language, Subregion } from './entities.ts';
 import type { FactCheck } from './FactCheck.ts';
-import { LINKS, linksAsOf, subregionsAsOf } from './past.ts';
+import { LINKS } from './past.ts';
 import type { CountryEntry, Release } from './releases.ts';
 
 /** A transaction, and what the database must have been after it. */
@@ -25,73 +25,76 @@ const NOTHING: Moment['expected'] = {
 /** Compares the whole history with what it must be after each moment, in the order of the transactions. */
 export async function checkHistory(em: EntityManager, moments: readonly Moment[], facts: FactCheck): Promise<void> {
   for (const moment of moments) {
-    await checkCountries(em.fork(), moment, facts);
-    await checkTargets(em.fork(), moment, facts);
+    await checkPast(em, moment, facts);
   }
 
   await checkOwnRelations(em.fork(), moments, facts);
   await checkChangePoints(em.fork(), moments, facts);
 }
 
-/** The countries as of one moment: which there are, their attributes, what they belong to and are linked to. */
-async function checkCountries(em: EntityManager, moment: Moment, facts: FactCheck): Promise<void> {
+/**
+ * The database as of one moment, as one graph: which countries there were, their attributes, what they belonged to and were
+ * linked to, and what those were called. Whole, so that nothing else is in it either.
+ */
+async function checkPast(em: EntityManager, moment: Moment, facts: FactCheck): Promise<void> {
   const { name, transaction, expected } = moment;
-  const versions = await em.find(versionOf(Country), holdsAt(transaction), { populate: ['region'] });
-  const subregions = await subregionsAsOf(em, transaction);
-  const links = await Promise.all(LINKS.map(async link => [link, await linksAsOf(em, link, transaction)] as const));
-  facts.compare(name, 'countries', 'cca3', keysOf(expected.countries), versions.map(each => each.cca3).toSorted());
-  const found = new Map(versions.map(version => [version.cca3, version]));
-
-  for (const [link, targets] of links) {
-    const strangers = [...targets.keys()].filter(cca3 => !expected.countries.has(cca3));
-    facts.compare(name, 'countries that are absent', link, [], strangers);
-  }
-
-  for (const [cca3, entry] of expected.countries) {
-    const version = found.get(cca3);
-
-    for (const [property, value] of Object.entries(entry.attributes)) {
-      facts.compare(name, cca3, property, value, version?.[property as keyof CountryEntry['attributes']]);
-    }
-
-    facts.compare(name, cca3, 'region', entry.region, version?.region.name);
-    facts.compare(name, cca3, 'subregion', entry.subregion, subregions.get(cca3));
-
-    for (const [link, targets] of links) {
-      facts.compare(name, cca3, link, entry[link], targets.get(cca3) ?? []);
-    }
-  }
-}
-
-/** The subregions, currencies and languages as of one moment. */
-async function checkTargets(em: EntityManager, moment: Moment, facts: FactCheck): Promise<void> {
-  const { name, transaction, expected } = moment;
-  const subregions = await em.find(versionOf(Subregion), holdsAt(transaction), { populate: ['region'] });
-  const currencies = await em.find(versionOf(Currency), holdsAt(transaction));
-  const languages = await em.find(versionOf(Language), holdsAt(transaction));
-  compareMaps(
+  const past = asOf(em, transaction);
+  const countries = await past.find(Country, {}, { populate: ['region', 'subregion.region', ...LINKS] });
+  const subregions = await past.find(Subregion, {}, { populate: ['region'] });
+  const currencies = await past.find(Currency, {});
+  const languages = await past.find(Language, {});
+  const compareKeys = (subject: string, wanted: ReadonlyMap<string, unknown>, found: readonly string[]) => {
+    facts.compare(name, subject, 'keys', keysOf(wanted), found.toSorted());
+  };
+  compareKeys(
+    'countries',
+    expected.countries,
+    countries.map(each => each.cca3),
+  );
+  compareKeys(
     'subregions',
     expected.subregions,
-    subregions.map(each => [each.name, each.region.name]),
+    subregions.map(each => each.name),
   );
-  compareMaps(
+  compareKeys(
     'currencies',
     expected.currencies,
-    currencies.map(({ code, ...rest }) => [code, { name: rest.name, symbol: rest.symbol }]),
+    currencies.map(each => each.code),
   );
-  compareMaps(
+  compareKeys(
     'languages',
     expected.languages,
-    languages.map(each => [each.code, each.name]),
+    languages.map(each => each.code),
   );
 
-  function compareMaps(subject: string, wanted: ReadonlyMap<string, unknown>, rows: [string, unknown][]): void {
-    facts.compare(name, subject, 'keys', keysOf(wanted), rows.map(([key]) => key).toSorted());
-    const found = new Map(rows);
+  for (const subregion of subregions) {
+    facts.compare(name, subregion.name, 'region', expected.subregions.get(subregion.name), subregion.region.name);
+  }
 
-    for (const [key, value] of wanted) {
-      facts.compare(name, key, subject, value, found.get(key));
+  for (const { code, name: named, symbol } of currencies) {
+    facts.compare(name, code, 'currency', expected.currencies.get(code), { name: named, symbol });
+  }
+
+  for (const language of languages) {
+    facts.compare(name, language.code, 'language', expected.languages.get(language.code), language.name);
+  }
+
+  for (const country of countries) {
+    const entry = expected.countries.get(country.cca3);
+    const compare = (property: string, wanted: unknown, found: unknown) => {
+      facts.compare(name, country.cca3, property, wanted, found);
+    };
+
+    for (const [property, value] of Object.entries(entry?.attributes ?? {})) {
+      compare(property, value, country[property as keyof CountryEntry['attributes']]);
     }
+
+    compare('region', entry?.region, country.region.name);
+    compare('subregion', entry?.subregion, country.subregion?.name);
+    compare('subregion.region', entry?.subregion ? entry.region : null, country.subregion?.region.name);
+    compare('currencies', entry?.currencies, country.currencies.map(each => each.code).toSorted());
+    compare('languages', entry?.languages, country.languages.map(each => each.code).toSorted());
+    compare('borders', entry?.borders, country.borders.map(each => each.cca3).toSorted());
   }
 }
 
@@ -162,15 +165,6 @@ async function checkChangePoints(em: EntityManager, moments: readonly Moment[], 
 /** What the country's own row holds: not its links, which have spans of their own. */
 function rowOf(entry: CountryEntry | undefined): unknown {
   return entry ? [entry.attributes, entry.region, entry.subregion] : null;
-}
-
-/** The versions that held after a transaction, as a condition. */
-function holdsAt(transaction: number) {
-  return {
-    transaction: { $lte: transaction },
-    $or: [{ endTransaction: null }, { endTransaction: { $gt: transaction } }],
-    operationType: { $ne: Operation.DELETE },
-  };
 }
 
 function keysOf(map: ReadonlyMap<string, unknown>): string[] {

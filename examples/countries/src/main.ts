@@ -8,7 +8,7 @@ import { FactCheck } from './FactCheck.ts';
 import { ProgressBar } from './ProgressBar.ts';
 import { RELEASES, readRelease, type Release } from './releases.ts';
 import { replay } from './replay.ts';
-import { revertCroatia, tellStory } from './story.ts';
+import { askReleases, revertCroatia, tellStory } from './story.ts';
 import { print, printTitle } from './terminal.ts';
 
 const MOST_DIFFERENCES = 20;
@@ -26,6 +26,7 @@ async function run(em: EntityManager): Promise<void> {
   printTitle(`Four releases of world-countries, one transaction each, on ${usesPostgres ? 'PostgreSQL' : 'SQLite'}`);
   const moments = await replayReleases(em);
   await tellStory(em.fork());
+  await askReleases(em, moments);
   const { id } = await revertCroatia(em.fork());
   moments.push({ name: 'the revert', transaction: id, expected: await afterRevert() });
 

@@ -12,41 +12,6 @@ const LINK_COLUMNS: Readonly<Record<LinkName, string>> = {
   borders: 'country_1_cca3 as owner, country_2_cca3 as target',
 };
 
-/** A row holds at a transaction that lies in its span `[transaction_id, end_transaction_id)`. */
-const HOLDS = 'transaction_id <= ? and end_transaction_id > ?';
-
-/**
- * Keys that one relation linked after a transaction, sorted, by country: `HRV` -> `['EUR']`.
- *
- * A changed link gives a country no version of its own, so `version.currencies` (as of the *version's* transaction) is
- * not the answer for a later transaction. The links have their own spans, and plain SQL reads them.
- */
-export async function linksAsOf(
-  em: EntityManager,
-  link: LinkName,
-  transaction: number,
-): Promise<Map<string, string[]>> {
-  const rows = await em.execute<{ owner: string; target: string }[]>(
-    `select ${LINK_COLUMNS[link]} from country_${link}_version where ${HOLDS}`,
-    [transaction, transaction],
-  );
-  const byOwner = Map.groupBy(rows, row => row.owner);
-
-  return new Map([...byOwner].map(([owner, links]) => [owner, links.map(each => each.target).toSorted()]));
-}
-
-/** Name of each country's subregion after a transaction; countries without one are absent. */
-export async function subregionsAsOf(em: EntityManager, transaction: number): Promise<Map<string, string>> {
-  const rows = await em.execute<{ cca3: string; name: string }[]>(
-    `select c.cca3, s.name
-       from (select * from country_version where ${HOLDS} and operation_type <> 2) c
-       join (select * from subregion_version where ${HOLDS} and operation_type <> 2) s on s.id = c.subregion_id`,
-    [transaction, transaction, transaction, transaction],
-  );
-
-  return new Map(rows.map(row => [row.cca3, row.name]));
-}
-
 /** One span of one link: held after the transaction `from` and before `until`. */
 export interface LinkSpan {
   readonly link: LinkName;

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/sql';
 import {
+  asOf,
   changeset,
   countVersions,
   Operation,
@@ -9,6 +10,7 @@ import {
   type VersionTransaction,
 } from 'mikro-orm-versioning';
 
+import type { Moment } from './check.ts';
 import { describeChange } from './describe.ts';
 import { Country, Currency } from './entities.ts';
 import { bold, dim, green, print, printTable, printTitle, red } from './terminal.ts';
@@ -71,6 +73,29 @@ async function printDiff(em: EntityManager): Promise<void> {
         : describeChange(property, old, now).map(line => [' ', ...line]),
     ),
   );
+}
+
+/** The same questions to the database of each release: ordinary queries, over relations. */
+export async function askReleases(em: EntityManager, moments: readonly Moment[]): Promise<void> {
+  printTitle('Questions to each release: asOf(em, transaction).find(Country, …)');
+  const answers = moments.map(async ({ name, transaction }) => {
+    const past = asOf(em, transaction);
+    const euro = await past.count(Country, { currencies: { code: 'EUR' } });
+    const kuna = await past.find(Country, { currencies: { code: 'HRK' } });
+    const south = await past.find(
+      Country,
+      { subregion: { name: { $like: 'South%Europe' } }, borders: { cca3: 'HRV' } },
+      { orderBy: { cca3: 'asc' } },
+    );
+    return [
+      name,
+      `${euro} pay in euros`,
+      `in kuna: ${kuna.map(each => each.commonName).join(', ') || 'nobody'}`,
+      `in the south, next to Croatia: ${south.map(each => each.cca3).join(', ')}`,
+    ];
+  });
+  // all at once: each manager has its own moment
+  printTable(await Promise.all(answers));
 }
 
 /** Takes Croatia back to its first version, the kuna included. Returns the transaction that this became. */

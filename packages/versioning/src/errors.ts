@@ -108,6 +108,13 @@ export class VersioningError extends Error {
     );
   }
 
+  static joinedColumnCollision(first: string, second: string, column: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NAME_COLLISION,
+      `${first} and ${second}, of one hierarchy of tables, would share the column ${column} of their history. Give one of them another table or column name.`,
+    );
+  }
+
   static tableCollision(table: string, first: string, second: string): VersioningError {
     return new VersioningError(
       ErrorCode.TABLE_COLLISION,
@@ -172,10 +179,10 @@ export class VersioningError extends Error {
     );
   }
 
-  static noHistory(): VersioningError {
+  static noHistory(method: string): VersioningError {
     return new VersioningError(
       ErrorCode.NOT_VERSIONED,
-      'asOf() was given a manager of a MikroORM instance that has no history. List Versioning in its extensions.',
+      `${method} was given a manager of a MikroORM instance that has no history. List Versioning in its extensions.`,
     );
   }
 
@@ -227,6 +234,20 @@ export class VersioningError extends Error {
     return new VersioningError(
       ErrorCode.NO_SUCH_VERSION,
       `${given}() was given ${entity}, which is not a version. Give it a version${given === 'revert' ? ', or a number as well: revert(entity, 1)' : ''}.`,
+    );
+  }
+
+  static neverRecorded(row: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NO_SUCH_VERSION,
+      `${row} can't be restored: no version of it was ever recorded.`,
+    );
+  }
+
+  static notDeleted(row: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NO_SUCH_VERSION,
+      `${row} can't be restored: its last version is not a DELETE. Set a row that exists to an old state with revert(version).`,
     );
   }
 

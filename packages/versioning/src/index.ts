@@ -32,7 +32,7 @@ export type { Moment } from './read/moments.ts';
 export { changeset, isModified } from './read/pendingChanges.ts';
 
 // Back
-export { revert, type RevertOptions } from './restore/revert.ts';
+export { restore, revert, type RevertOptions } from './restore/revert.ts';
 
 // Errors
 export { ErrorCode, VersioningError } from './errors.ts';

@@ -166,6 +166,7 @@ export const FEATURES = {
     'pivotEntity with a key of its own': {},
     'pivotEntity with versions of its own': {},
     'pivotEntity with versions that leave out an end': {},
+    'pivotEntity with versions that leave out the order': {},
     'polymorphic to-one': {},
     'polymorphic one-to-one': {},
     'polymorphic many-to-many': {},

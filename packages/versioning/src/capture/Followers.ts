@@ -5,23 +5,21 @@ import { serializeKey } from '../model/Touched.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 import { databaseValues, keyOf } from './keys.ts';
 
+/** In which schema the row of an entity is, where its class has tables in several. */
+type SchemaOf = (entity: object, meta: EntityMetadata) => string | undefined;
+
 /**
  * The rows that a flush makes children of rows that go, before the database deletes them along. The survey finds children
  * as they were before the flush, which is too early for these.
  */
 export class Followers {
   readonly #platform: Platform;
-  readonly #schemaOf: (entity: object, meta: EntityMetadata) => string | undefined;
+  readonly #schemaOf: SchemaOf;
   /** Staying change sets by what their cascading foreign keys lead to: an entity, or a class and key. */
   readonly #byTarget = new Map<unknown, ChangeSet<object>[]>();
   readonly #followed = new Set<ChangeSet<object>>();
 
-  constructor(
-    staying: readonly ChangeSet<object>[],
-    model: VersioningModel,
-    platform: Platform,
-    schemaOf: (entity: object, meta: EntityMetadata) => string | undefined,
-  ) {
+  constructor(staying: readonly ChangeSet<object>[], model: VersioningModel, platform: Platform, schemaOf: SchemaOf) {
     this.#platform = platform;
     this.#schemaOf = schemaOf;
     const foreignKeys = [...model.dependents.values()].flat().filter(({ cascades }) => cascades);

@@ -4,6 +4,7 @@ import {
   type ChangeSet,
   type Collection,
   type EntityMetadata,
+  type EntityProperty,
   type Platform,
   type UnitOfWork,
 } from '@mikro-orm/core';
@@ -61,14 +62,18 @@ export class ChangeReader {
   ): { readonly followers: Followers; readonly deleted: object[] } {
     const deleted = changeSets.filter(isDelete).map(({ entity }) => entity);
     const staying = changeSets.filter(changeSet => !isDelete(changeSet));
-    const schemaOf = (entity: object, meta: EntityMetadata) => this.#schemaOf(entity, meta, state);
-    return { followers: new Followers(staying, this.#model, this.#platform, schemaOf), deleted };
+    return {
+      followers: new Followers(staying, this.#model, this.#platform, (entity, meta) =>
+        this.#schemaOf(entity, meta, state),
+      ),
+      deleted,
+    };
   }
 
   /** Adds the updates that MikroORM splits off; an entity that changes nothing but a swapped unique value is only here. */
   readExtraUpdates(uow: UnitOfWork, state: TransactionState): void {
     for (const [entity] of uow.getExtraUpdates()) {
-      const meta = metaOf(entity);
+      const meta = this.#metaOf(entity);
       const snapshot = snapshotOf(entity);
       const history = this.#model.rows.get(meta.root.class);
       const key = snapshot && snapshotKey(snapshot, meta.getPrimaryProps(), this.#platform);
@@ -85,7 +90,7 @@ export class ChangeReader {
   readCollections(uow: UnitOfWork, state: TransactionState): ReplacedUnseen[] {
     const unseen: ReplacedUnseen[] = [];
     for (const collection of uow.getCollectionUpdates() as Iterable<Collection<object>>) {
-      const { property } = collection;
+      const property = this.#propertyOf(collection);
       if (!collection.isDirty()) {
         continue;
       }
@@ -137,6 +142,15 @@ export class ChangeReader {
       }
       return !(owner && target) && !final;
     });
+  }
+
+  /** An entity knows the metadata of the MikroORM instance that was started last with its class. */
+  #metaOf(entity: object): EntityMetadata {
+    return this.#model.metadata.find(metaOf(entity).class as never) ?? metaOf(entity);
+  }
+
+  #propertyOf({ owner, property }: Collection<object>): EntityProperty {
+    return (this.#metaOf(owner).properties[property.name as never] as EntityProperty | undefined) ?? property;
   }
 
   /** Where the rows of a class with tables in several schemas are, going by an entity; `undefined` for the configured schema. */
@@ -261,13 +275,14 @@ export class ChangeReader {
   }
 
   #readLinks(collection: Collection<object>, state: TransactionState): void {
-    const { owner, property } = collection;
+    const { owner } = collection;
+    const property = this.#propertyOf(collection);
     const links = this.#linksByPivot.get(property.pivotEntity) ?? [];
     const [own, other] = property.owner ? (['owner', 'target'] as const) : (['target', 'owner'] as const);
     const mine = links.filter(link => isOf(owner, link[own], links, own));
     const snapshot = collection.getSnapshot() as object[] | undefined;
     const items = collection.getItems(false);
-    const key = keyOf(owner, metaOf(owner), this.#platform);
+    const key = keyOf(owner, this.#metaOf(owner), this.#platform);
     const schemaOf = ({ pivot }: LinkHistory) => this.#schemaOf(owner, pivot, state);
     if (snapshot === undefined && key && mine[0]) {
       // what was there before is unknown: every open span of this end is looked at

@@ -79,7 +79,10 @@ export function markStale(entity: object, em: EntityManager): void {
   const wrapped = helper(entity);
   wrapped.__initialized = false;
   // MikroORM writes what a reference holds, unless it equals the snapshot in this very form
-  wrapped.__originalEntityData = em.getComparator().prepareEntity(entity as never);
+  const snapshot: Record<string, unknown> = em.getComparator().prepareEntity(entity as never);
+  // which leaves out what says the class of a row
+  delete snapshot[wrapped.__meta.root.discriminatorColumn as string];
+  wrapped.__originalEntityData = snapshot;
 }
 
 /** Whether the entity is in an identity map. */

@@ -8,7 +8,7 @@ import type { Configuration } from '@mikro-orm/core';
  * column dropped from the live table would take its history along. So history tables
  *
  * - stay when their entity is not versioned any more, or not there at all;
- * - keep every column that they ever had, in the database, in diffs and in snapshots;
+ * - keep every column that they ever had, and its type, in the database, in diffs and in snapshots;
  * - follow exactly the renames that the live table makes.
  *
  * `test/migrations.test.ts` fails when MikroORM changes it.
@@ -31,14 +31,21 @@ interface Protection {
   readonly columns: readonly string[];
 }
 
+/** What the last comparison kept, for the snapshot that is stored after it. */
+interface Kept {
+  readonly tables: readonly DatabaseTable[];
+  /** By history table. */
+  readonly columns: ReadonlyMap<string, readonly Column[]>;
+  /** Types of these columns. */
+  readonly nativeEnums: NativeEnums;
+}
+
 const protections = new WeakMap<Configuration, Protection>();
 const pairsBySchema = new WeakMap<DatabaseSchema, readonly HistoryPair[]>();
-/** Columns that the last comparison kept, by history table, for the snapshot that is stored after it. */
-const keptByConfig = new WeakMap<Configuration, Map<string, Column[]>>();
-/** Tables that it kept. */
-const keptTablesByConfig = new WeakMap<Configuration, readonly DatabaseTable[]>();
+const keptByConfig = new WeakMap<Configuration, Kept>();
 
 type Column = ReturnType<DatabaseTable['getColumns']>[number];
+type NativeEnums = ReturnType<DatabaseSchema['getNativeEnums']>;
 type TableDifference = ReturnType<SchemaComparator['compare']>['changedTables'][string];
 
 /** Makes schema diffs of this MikroORM instance follow the rules above. */
@@ -76,13 +83,14 @@ function wrapPreparation(): void {
   prototype.prepareSchemaForComparison = async function (options) {
     const protection = protections.get(this.config);
     keptByConfig.delete(this.config);
-    keptTablesByConfig.delete(this.config);
     const schemas = await original.call(this, options);
     if (protection) {
       const { fromSchema, toSchema } = schemas;
       const pairs = protection.pairs.flatMap(pair => concretePairs(pair, toSchema));
-      keptTablesByConfig.set(this.config, keepTables(protection.columns, fromSchema, toSchema));
-      keptByConfig.set(this.config, keepColumns(pairs, fromSchema, toSchema, new SchemaComparator(this.platform)));
+      const tables = keepTables(protection.columns, fromSchema, toSchema);
+      const columns = keepColumns(pairs, fromSchema, toSchema, new SchemaComparator(this.platform));
+      const all = [...tables.flatMap(table => table.getColumns()), ...[...columns.values()].flat()];
+      keptByConfig.set(this.config, { tables, columns, nativeEnums: keepNativeEnums(all, fromSchema, toSchema) });
       pairsBySchema.set(toSchema, pairs);
       pairsBySchema.set(fromSchema, pairs);
     }
@@ -147,6 +155,21 @@ function keepColumns(
   return kept;
 }
 
+/** Adds to the target the native enums of kept columns, which the database would not drop; says which. */
+function keepNativeEnums(
+  columns: readonly Column[],
+  fromSchema: DatabaseSchema,
+  toSchema: DatabaseSchema,
+): NativeEnums {
+  const types = new Set(columns.flatMap(({ type, nativeEnumName }) => [type.replace(/\[\]$/, ''), nativeEnumName]));
+  const used = Object.entries(fromSchema.getNativeEnums()).filter(
+    ([key, { name }]) => types.has(key) || types.has(name),
+  );
+  const kept = Object.fromEntries(used.filter(([key]) => !toSchema.hasNativeEnum(key)));
+  toSchema.setNativeEnums({ ...toSchema.getNativeEnums(), ...kept });
+  return kept;
+}
+
 function wrapTarget(): void {
   const prototype = SqlSchemaGenerator.prototype as unknown as Generator;
   // the method is called with its own receiver below
@@ -154,15 +177,19 @@ function wrapTarget(): void {
   const original = prototype.getTargetSchema;
   prototype.getTargetSchema = function (...args) {
     const schema = original.apply(this, args);
-    for (const [history, columns] of keptByConfig.get(this.config) ?? []) {
+    const kept = keptByConfig.get(this.config);
+    if (!kept) {
+      return schema;
+    }
+    for (const [history, columns] of kept.columns) {
       const table = schema.getTable(history);
       for (const column of columns.filter(({ name }) => table && !table.hasColumn(name))) {
         table!.addColumn(column);
       }
     }
     const names = new Set(schema.getTables().map(table => table.name));
-    const kept = (keptTablesByConfig.get(this.config) ?? []).filter(table => !names.has(table.name));
-    schema.setTables([...schema.getTables(), ...kept]);
+    schema.setTables([...schema.getTables(), ...kept.tables.filter(table => !names.has(table.name))]);
+    schema.setNativeEnums({ ...kept.nativeEnums, ...schema.getNativeEnums() });
     return schema;
   };
 }

@@ -86,13 +86,24 @@ export class RelationshipBuilder {
     if (version.root === version) {
       version.indexes.push({ properties: [key, 'endTransactionId'] });
     }
-    const copy = { ...copyProperty(prop, key, version, this.#platform), owner: true, kind: ReferenceKind.MANY_TO_ONE };
+    const copy = (as: string) =>
+      ({
+        ...copyProperty(prop, as, version, this.#platform),
+        owner: true,
+        kind: ReferenceKind.MANY_TO_ONE,
+      }) as EntityProperty;
+    const keyOnly = { mapToPk: true, hidden: true, ref: false } as const;
     properties.push({ live: prop.name, name, value: key });
     if (!versions || prop.mapToPk) {
-      add(version, { ...copy, targetMeta: wholeHierarchy(live) });
+      if (prop.primary && !prop.mapToPk) {
+        // says that the columns are never null; the row that they lead to may be gone, and a join must not lose the version
+        add(version, { ...copy(keyName(name)), ...keyOnly });
+      }
+      const nullable = prop.mapToPk ? !prop.primary : true;
+      add(version, { ...copy(name), nullable, targetMeta: wholeHierarchy(live) });
       return;
     }
-    add(version, { ...copy, mapToPk: true, hidden: true, ref: false } as EntityProperty);
+    add(version, { ...copy(key), ...keyOnly });
     const on = { pairs: prop.fieldNames.map((column, i) => [prop.referencedColumnNames[i]!, column] as const) };
     const formula = this.#sql.keyOf(qualified(versions.version, this.#platform), this.#versionId, on, true);
     add(version, asOfToOne(name, versions.version, prop.fieldNames[0]!, formula, prop));

@@ -1,7 +1,9 @@
 import { JsonType, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import type { DeriveContext } from './DeriveContext.ts';
-import { columnPrefix, isJoined, type Shape } from './hierarchy.ts';
+import { columnPrefix, isJoined, type Hierarchy, type Shape } from './hierarchy.ts';
+import { ownColumns } from './joinedTables.ts';
+import { isPolymorphicToOne } from './properties.ts';
 import { isWildcard } from './schemas.ts';
 import type { MarkedEntity } from './marks.ts';
 
@@ -55,6 +57,13 @@ export function refuseUnsupported(live: EntityMetadata, version: string, { platf
   }
   for (const prop of live.getPrimaryProps()) {
     const { customType } = prop;
+    if (isPolymorphicToOne(prop)) {
+      throw VersioningError.unsupported(
+        `${live.className}.${prop.name}`,
+        'is a polymorphic relation in a primary key, by which MikroORM finds nothing',
+        'Give the entity a key of its own.',
+      );
+    }
     if (customType instanceof JsonType || customType?.convertToDatabaseValueSQL) {
       throw VersioningError.unsupported(
         `${live.className}.${prop.name}`,
@@ -97,6 +106,20 @@ export function checkNames(
   const versionsProperty = options.versionsProperty ?? 'versions';
   if (shape[versionsProperty]) {
     throw VersioningError.versionsCollision(live.className, versionsProperty);
+  }
+}
+
+/** Throws a `VersioningError` for columns of different tables that would be one in the history of a joined hierarchy. */
+export function checkJoinedColumns({ classes }: Hierarchy): void {
+  const holders = new Map<string, EntityMetadata>();
+  for (const meta of classes) {
+    for (const column of ownColumns(meta).map(name => columnPrefix(meta) + name)) {
+      const other = holders.get(column);
+      if (other) {
+        throw VersioningError.joinedColumnCollision(other.className, meta.className, column);
+      }
+      holders.set(column, meta);
+    }
   }
 }
 

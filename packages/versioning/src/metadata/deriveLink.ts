@@ -112,6 +112,14 @@ function versionedPivot(
   context: DeriveContext,
 ): LinkHistory {
   const columns = endColumns(pivot, pair, context);
+  const { fixedOrder, fixedOrderColumn } = pair.property;
+  if (fixedOrder && options.exclude?.includes(fixedOrderColumn!)) {
+    throw VersioningError.unsupported(
+      pivot.className,
+      `is versioned, but not with the order of ${pair.owner.className}.${pair.property.name}`,
+      `Keep ${fixedOrderColumn} out of exclude.`,
+    );
+  }
   const [owner, target] = (['owner', 'target'] as const).map(end => {
     const names = columns[end].map(column => column.name);
     const prop = pivot.relations.find(each => hasColumns(each) && String(each.fieldNames) === String(names));

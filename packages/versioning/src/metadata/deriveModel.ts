@@ -17,7 +17,7 @@ import { deriveLinks } from './deriveLink.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import { add, deriveVersion, type DerivedVersion } from './deriveVersion.ts';
 import type { Dialect } from './dialect.ts';
-import { columnPrefix, flattenHierarchy, isJoined, type Hierarchy } from './hierarchy.ts';
+import { columnPrefix, flattenHierarchy, isJoined, wholeHierarchy, type Hierarchy } from './hierarchy.ts';
 import { findMarked, type MarkedEntity } from './marks.ts';
 import { aliasOf, isPolymorphicToMany, toOneProperty, type FormulaColumns } from './properties.ts';
 import { inSchema, isOpen, isWildcard, qualified } from './schemas.ts';
@@ -39,9 +39,7 @@ export function deriveModel(
   const transaction = storage.get(VersionTransaction) as unknown as EntityMetadata;
   const marked = findMarked(storage, options);
   if (marked.some(({ meta }) => isWildcard(meta, platform))) {
-    completeQueries({ isOpen, fillIn: inSchema });
-    // one table of transactions, whichever schema a manager is of
-    transaction.schema ??= platform.getConfig().get('schema') ?? platform.getDefaultSchemaName()!;
+    prepareWildcards(transaction, platform);
   }
   const context: DeriveContext = { options, dialect, platform, transaction };
   const { byClass, hierarchies } = deriveVersions(marked, storage, context);
@@ -49,12 +47,13 @@ export function deriveModel(
   const roots = derived.filter(({ meta }) => meta.root === meta);
   const links = deriveLinks(storage, byClass, context);
   for (const each of derived) {
-    addLive(each, context);
     addNeighbours(each, context);
   }
   const builder = new RelationshipBuilder(storage, byClass, links, context);
   for (const each of derived) {
     builder.build(each);
+    // after the properties of the key, which say that its columns are never null
+    addLive(each, context);
   }
   roots.forEach(addKeyIndex);
   const own = links.filter(link => link.table.kind === 'link');
@@ -76,6 +75,7 @@ export function deriveModel(
     noteVersioned(each.meta.class);
   }
   return {
+    metadata: storage,
     columns: options.columns,
     openEnd: dialect.openEnd,
     transaction,
@@ -88,6 +88,13 @@ export function deriveModel(
       ...linkVersions.map(version => version.class),
     ]),
   };
+}
+
+/** For rows in the schema of their manager: each has its history next to it. */
+function prepareWildcards(transaction: EntityMetadata, platform: Platform): void {
+  completeQueries({ isOpen, fillIn: inSchema });
+  // one table of transactions, whichever schema a manager is of
+  transaction.schema ??= platform.getConfig().get('schema') ?? platform.getDefaultSchemaName()!;
 }
 
 /** Version entities by live class, roots first, and the hierarchies by the class of their root. */
@@ -161,7 +168,8 @@ function addLive({ meta: live, version, table }: DerivedVersion, { options, plat
   if (columns.length > 1) {
     // MikroORM has formulas for single columns only: here it is a reference, which turns out to be null when populated
     const columnTypes = table.key.map(column => column.type);
-    add(version, toOneProperty('entity', live, columns, { columnTypes, nullable: false }));
+    const targetMeta = wholeHierarchy(live);
+    add(version, toOneProperty('entity', live, columns, { columnTypes, targetMeta }));
     return;
   }
   const key = platform.quoteIdentifier(columns[0]!);
@@ -174,7 +182,8 @@ function addLive({ meta: live, version, table }: DerivedVersion, { options, plat
       persist: false,
       fieldNames: ['entity__key'],
       formula,
-      // joined, MikroORM takes a class of a hierarchy for that class alone
+      targetMeta: wholeHierarchy(live),
+      // what siblings declare differently comes back whole only where it is not joined
       ...(live.root.inheritanceType ? { strategy: LoadStrategy.SELECT_IN } : {}),
     } as never),
   );

@@ -2,7 +2,7 @@ import { EntityMetadata, ReferenceKind, type EntityProperty } from '@mikro-orm/c
 import { VersioningError } from '../errors.ts';
 import type { HistoryTable } from '../model/HistoryTable.ts';
 import type { DeriveContext } from './DeriveContext.ts';
-import { checkColumns, checkNames, refuseUnsupported } from './checks.ts';
+import { checkColumns, checkJoinedColumns, checkNames, refuseUnsupported } from './checks.ts';
 import { discriminatorOf, isJoined, type Hierarchy, type Shape } from './hierarchy.ts';
 import { joinedRows } from './joinedTables.ts';
 import type { MarkedEntity } from './marks.ts';
@@ -65,8 +65,10 @@ export function deriveVersion(
         // what a getter of the entity finds out anew, the version only has from its table
         delete copy.hydrate;
       }
-      add(version, copy);
-      if (!prop.embedded && own && !prop.inherited) {
+      const isHidden = isMadeUp(prop, live);
+      // MikroORM merges only a declared one into a version that it knows already, and else takes that for a changed one
+      add(version, isHidden ? { ...copy, userDefined: true, hidden: true } : copy);
+      if (!prop.embedded && own && !prop.inherited && !isHidden) {
         properties.push({ live: prop.name, name, value: name });
       }
     }
@@ -93,6 +95,9 @@ function historyTable(
 ): HistoryTable {
   const { entityType } = options.columns;
   const joined = hierarchy && isJoined(live) ? hierarchy : undefined;
+  if (joined) {
+    checkJoinedColumns(joined);
+  }
   const key = live.getPrimaryProps().flatMap(prop => columnsOf(prop, platform));
   const state = new Map(
     copied.flatMap(prop => columnsOf(prop, platform)).map(column => [column.name, column] as const),
@@ -138,7 +143,10 @@ function emptyVersion(
     version.root = root.version;
   } else if (live.discriminatorColumn || isJoined(live)) {
     version.inheritanceType = 'sti';
-    version.discriminatorColumn = live.discriminatorColumn ?? context.options.columns.entityType;
+    const declared = live.discriminatorColumn as string | undefined;
+    version.discriminatorColumn = declared
+      ? (options.rename?.[declared] ?? declared)
+      : context.options.columns.entityType;
     version.discriminator = version.discriminatorColumn as never;
     version.discriminatorMap = Object.fromEntries(
       Object.entries(live.discriminatorMap!).map(([value, subclass]) => [value, versionClassOf(subclass as object)]),
@@ -293,6 +301,11 @@ function relinkEmbedded(version: EntityMetadata, rename: Readonly<Record<string,
 function isExcludedPart(shape: Shape, prop: EntityProperty, excluded: ReadonlySet<string>): boolean {
   const whole = prop.embedded && shape[prop.embedded[0]];
   return whole !== undefined && (excluded.has(whole.name) || isExcludedPart(shape, whole, excluded));
+}
+
+/** Whether MikroORM itself made up the property, for the column that says which class of a hierarchy a row is of. */
+function isMadeUp(prop: EntityProperty, live: EntityMetadata): boolean {
+  return prop.name === live.root.discriminatorColumn && prop.userDefined === false;
 }
 
 /** The optimistic lock counts writes, not states. */

@@ -116,16 +116,22 @@ function inHistory(prop: EntityProperty, prefix: string): EntityProperty {
   };
 }
 
+type Declared = readonly { readonly meta: EntityMetadata; readonly key: string; readonly prop: EntityProperty }[];
+
 /**
- * The properties of descendants. What they declare alike is one; of what they declare differently only the columns are
+ * The properties of descendants. What they declare alike is one, a part of an embeddable if its whole is, too; of what they declare differently only the columns are
  * kept, under keys of their own: asked through a class above, such a property is of either.
  */
-function shareOrKeep(
-  declared: readonly { readonly meta: EntityMetadata; readonly key: string; readonly prop: EntityProperty }[],
-): Shape {
+function shareOrKeep(declared: Declared): Shape {
+  const byKey = Map.groupBy(declared, each => each.key);
+  const isShared = (same: Declared): boolean => {
+    const [{ prop }] = same as [Declared[number], ...Declared];
+    const whole = prop.embedded && byKey.get(prop.embedded[0]);
+    return same.every(each => isAlike(each.prop, prop)) && (!whole || isShared(whole));
+  };
   const shape: Record<string, EntityProperty> = {};
-  for (const [key, same] of Map.groupBy(declared, each => each.key)) {
-    if (same.every(({ prop }) => isAlike(prop, same[0]!.prop))) {
+  for (const [key, same] of byKey) {
+    if (isShared(same)) {
       shape[key] = { ...same[0]!.prop, inherited: true, nullable: true };
       continue;
     }

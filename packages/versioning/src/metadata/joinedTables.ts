@@ -9,11 +9,9 @@ import { qualified } from './schemas.ts';
  */
 export function joinedRows({ classes }: Hierarchy, platform: Platform, typeColumn: string): string {
   const quote = (identifier: string) => platform.quoteIdentifier(identifier);
-  const columns = classes.flatMap((meta, i) => {
-    const own = Object.values(meta.properties).filter(prop => hasColumns(prop) && holderOf(meta, prop.name) === meta);
-    const names = new Set(own.flatMap(prop => prop.fieldNames));
-    return [...names].map(name => `t${i}.${quote(name)} as ${quote(columnPrefix(meta) + name)}`);
-  });
+  const columns = classes.flatMap((meta, i) =>
+    ownColumns(meta).map(name => `t${i}.${quote(name)} as ${quote(columnPrefix(meta) + name)}`),
+  );
   const [root, ...others] = classes as [EntityMetadata, ...EntityMetadata[]];
   const key = keyColumns(root);
   const joins = others.map((meta, i) => {
@@ -28,6 +26,12 @@ export function joinedRows({ classes }: Hierarchy, platform: Platform, typeColum
   const type = platform.getVarcharTypeDeclarationSQL({ length: 255 });
   columns.push(`cast(case ${cases.join(' ')} end as ${type}) as ${quote(typeColumn)}`);
   return `(select ${columns.join(', ')} from ${qualified(root, platform)} t0 ${joins.join(' ')})`;
+}
+
+/** The columns of the class's own table but its key, which the root's table has as well. */
+export function ownColumns(meta: EntityMetadata): string[] {
+  const own = Object.values(meta.properties).filter(prop => hasColumns(prop) && holderOf(meta, prop.name) === meta);
+  return [...new Set(own.flatMap(prop => prop.fieldNames))];
 }
 
 /** Where the rows of a class are, with the columns of one property, which it may inherit. */

@@ -86,8 +86,8 @@ export function addPolymorphicToOne(
   };
   const inherited = live.inherited ? { inherited: true } : {};
   const text = { type: 'string', runtimeType: 'string', columnTypes: [live.columnTypes[0]!], ...inherited };
-  add(version, hiddenFormula(`${name}__as_of_type`, columns[0]!, typeFormula, text));
-  add(version, hiddenFormula(`${name}__as_of`, columns[1]!, formula, { ...keyType(metas[0]!), ...inherited }));
+  add(version, hiddenFormula(columns[0]!, typeFormula, text));
+  add(version, hiddenFormula(columns[1]!, formula, { ...keyType(metas[0]!), ...inherited }));
   const discriminatorMap = Object.fromEntries(Object.entries(targets).map(([value, each]) => [value, each.class]));
   add(
     version,
@@ -121,8 +121,9 @@ export function resolved(formula: Formula, platform: Platform): (cols: FormulaCo
   return (cols, { schema }) => (schema === undefined ? formula(cols) : inSchema(formula(cols), schema, platform));
 }
 
-function hiddenFormula(name: string, column: string, formula: Formula, more: Partial<EntityProperty>): EntityProperty {
-  return scalarProperty(name, column, more.columnTypes![0]!, {
+/** Has the name of its column, by which MikroORM looks for it in conditions on the relation. */
+function hiddenFormula(column: string, formula: Formula, more: Partial<EntityProperty>): EntityProperty {
+  return scalarProperty(column, column, more.columnTypes![0]!, {
     ...more,
     persist: false,
     formula,

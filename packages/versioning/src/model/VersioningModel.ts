@@ -1,4 +1,4 @@
-import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
+import type { EntityMetadata, EntityProperty, MetadataStorage } from '@mikro-orm/core';
 import type { HistoryColumns, HistoryTable } from './HistoryTable.ts';
 
 /** An entity whose rows have history. */
@@ -49,6 +49,8 @@ export interface Dependent {
 
 /** Everything the extension knows about one MikroORM instance, read-only after discovery. */
 export interface VersioningModel {
+  /** Of this instance: what an entity says of its class may be that of another one with the same classes. */
+  readonly metadata: MetadataStorage;
   readonly columns: HistoryColumns;
   /** Where an open end is stored: the largest id. */
   readonly openEnd: number;

@@ -30,7 +30,7 @@ import { findWrite } from './sqlText.ts';
 export function asOf<Manager extends EntityManager>(em: Manager, moment: Moment): Manager {
   const history = histories.get(em.config);
   if (!history) {
-    throw VersioningError.noHistory();
+    throw VersioningError.noHistory('asOf()');
   }
   const { model, shadows } = history;
   const resolved = readMoment(moment, model.transaction, em.getPlatform());

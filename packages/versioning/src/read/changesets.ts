@@ -14,7 +14,7 @@ import { sharesColumns } from '../metadata/properties.ts';
 import { versionInfos, type VersionedProperty, type VersionInfo } from '../metadata/versionClass.ts';
 import type { Changeset } from '../model/Version.ts';
 import { Operation } from '../model/Operation.ts';
-import { linksOf, otherEnd } from './links.ts';
+import { linksOf, orderOfLinks, otherEnd } from './links.ts';
 import { keyAsOnEntity, rootProperty, shownValue } from './shownValue.ts';
 
 /** A version, as far as its accessors need to know it. */
@@ -72,7 +72,7 @@ export async function changesetWithLinksOf(version: AnyVersion): Promise<Changes
         transaction: { $lte: tx },
         endTransactionId: { $gte: tx },
       } as never,
-      { orderBy: { versionId: 'asc' } as never, ...schemaOption(linked.link.version, ownSchemaOf(version)) },
+      { orderBy: orderOfLinks(linked) as never, ...schemaOption(linked.link.version, ownSchemaOf(version)) },
     )) as (Record<string, unknown> & { transaction: { id: number }; endTransactionId: number })[];
     const before = spans.filter(span => span.transaction.id < tx).map(span => otherEnd(linked, span));
     const after = spans.filter(span => span.endTransactionId > tx).map(span => otherEnd(linked, span));

@@ -1,3 +1,4 @@
+import type { EntityProperty } from '@mikro-orm/core';
 import { keyOrValue } from '../internals/entityState.ts';
 import { isPolymorphicToMany } from '../metadata/properties.ts';
 import type { VersionedLink } from '../metadata/versionClass.ts';
@@ -24,4 +25,13 @@ export function linksOf({ link, end }: VersionedLink, key: unknown): Record<stri
 export function otherEnd({ link, end }: VersionedLink, span: Record<string, unknown>): unknown {
   const key = keyOrValue(span[link.ends[end === 'owner' ? 'target' : 'owner']]);
   return end === 'owner' && isPolymorphicToMany(link.property) ? [span['targetType'], key] : key;
+}
+
+/** The order of spans: that of the relation where it has a fixed one. */
+export function orderOfLinks({ link }: VersionedLink): Record<string, 'asc'>[] {
+  const { property, pivot, version } = link;
+  const position = property.fixedOrder && pivot.properties[property.fixedOrderColumn as never];
+  const column = position && (position as EntityProperty).fieldNames[0]!;
+  const kept = column && version.props.find(prop => prop.fieldNames?.[0] === column)?.name;
+  return [...(kept ? [{ [kept]: 'asc' as const }] : []), { versionId: 'asc' }];
 }

@@ -1,4 +1,4 @@
-import type { EntityManager, EntityName, FilterQuery } from '@mikro-orm/core';
+import type { EntityManager, EntityMetadata, EntityName, FilterQuery } from '@mikro-orm/core';
 import {
   currentManagerOf,
   describe,
@@ -108,6 +108,18 @@ export function versionKey(version: object, info: VersionInfo): Record<string, u
 export function liveKey(entity: object, info: VersionInfo): Record<string, unknown> {
   return Object.fromEntries(
     info.live.primaryKeys.map(name => [name, keyValue((entity as Record<string, unknown>)[name])]),
+  );
+}
+
+/** A key as a condition, from an entity, a plain value, or an array in the order of the primary key, or an object. */
+export function keyFrom(raw: unknown, meta: EntityMetadata): Record<string, unknown> {
+  const value = keyOrValue(raw);
+  if (!meta.compositePK) {
+    return { [meta.primaryKeys[0]!]: value };
+  }
+  const named = !Array.isArray(value);
+  return Object.fromEntries(
+    meta.primaryKeys.map((name, i) => [name, keyOrValue((value as Record<string, unknown>)[named ? name : i])]),
   );
 }
 

@@ -1,6 +1,6 @@
 import { FlushMode, type EntityManager } from '@mikro-orm/core';
 import { schemaOption } from '../internals/entityState.ts';
-import { linksOf, otherEnd } from '../read/links.ts';
+import { linksOf, orderOfLinks, otherEnd } from '../read/links.ts';
 import { keyCondition } from '../read/versions.ts';
 import type { VersionInfo, VersionedLink } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
@@ -45,7 +45,7 @@ export class HistoryAt {
       { ...linksOf(linked, key), ...this.#holds() },
       {
         flushMode: FlushMode.COMMIT,
-        orderBy: { versionId: 'asc' },
+        orderBy: orderOfLinks(linked),
         ...schemaOption(linked.link.version, this.#schema),
       },
     );

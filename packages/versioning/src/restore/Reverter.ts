@@ -12,7 +12,7 @@ import { VersioningError } from '../errors.ts';
 import { discriminatorValueOf, isPolymorphicToMany, isPolymorphicToOne } from '../metadata/properties.ts';
 import { versionInfos, type VersionedProperty, type VersionInfo } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
-import { versionKey } from '../read/versions.ts';
+import { keyFrom, versionKey } from '../read/versions.ts';
 import { HistoryAt } from './HistoryAt.ts';
 import type { RelationTree } from './relationPaths.ts';
 
@@ -53,11 +53,22 @@ export class Reverter {
       this.#visited.set(id, null);
       return null;
     }
+    return this.#bringBack(version, found, relations, path);
+  }
+
+  /** Recreates the row of a DELETE version, which has its last state. */
+  restore(deletion: object, relations: RelationTree): Promise<object> {
+    return this.#bringBack(deletion, null, relations, '');
+  }
+
+  async #bringBack(version: object, found: object | null, relations: RelationTree, path: string): Promise<object> {
+    const info = versionInfos.get(ownMetaOf(version))!;
+    const key = versionKey(version, info);
     const state = stateOf(version, info);
     const toOnes = await this.#resolveToOnes(version, info, relations, path);
     const live: object = found ? Object.assign(found, state, toOnes) : this.#create(info, key, { ...state, ...toOnes });
     this.#em.persist(live);
-    this.#visited.set(id, live);
+    this.#visited.set(identify(info.live, key), live);
     for (const name of Object.keys(relations)) {
       await this.#restoreToMany(live, info, key, name, relations[name]!, join(path, name));
     }
@@ -294,17 +305,6 @@ function isEmbeddable(value: object): boolean {
 
 function isToOne(prop: EntityProperty): boolean {
   return prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
-}
-
-/** A key as a condition, from an entity, a plain value, or an array in the order of the primary key. */
-function keyFrom(raw: unknown, meta: EntityMetadata): Values {
-  const value = keyOrValue(raw);
-  const parts = meta.compositePK
-    ? Array.isArray(value)
-      ? (value as unknown[])
-      : Object.values(value as object)
-    : [value];
-  return Object.fromEntries(meta.primaryKeys.map((name, i) => [name, parts[i]]));
 }
 
 function keyValue(key: Values): unknown {

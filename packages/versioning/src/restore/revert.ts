@@ -1,11 +1,28 @@
-import { FlushMode, type AutoPath, type EntityManager, type FromEntityType } from '@mikro-orm/core';
+import {
+  FlushMode,
+  type AutoPath,
+  type EntityManager,
+  type EntityName,
+  type FromEntityType,
+  type Primary,
+} from '@mikro-orm/core';
 import { describe, ownMetaOf, ownSchemaOf, schemaOption } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
+import { Operation } from '../model/Operation.ts';
 import type { AnyVersion } from '../model/Version.ts';
 import { requireLoaded } from '../read/changesets.ts';
-import { countVersions, isVersion, keyCondition, liveKey, requireManaged, requireVersioned } from '../read/versions.ts';
-import { readRelationPaths } from './relationPaths.ts';
+import {
+  countVersions,
+  isVersion,
+  keyCondition,
+  keyFrom,
+  liveKey,
+  requireManaged,
+  requireVersioned,
+  versionOf,
+} from '../read/versions.ts';
+import { readRelationPaths, type RelationTree } from './relationPaths.ts';
 import { Reverter } from './Reverter.ts';
 
 /** What to bring back besides the row itself. */
@@ -54,14 +71,65 @@ export async function revert(
 async function revertVersion(version: object, options: RevertOptions): Promise<object | null> {
   const em = requireManaged(version);
   const info = versionInfos.get(ownMetaOf(version))!;
-  const unknown = Object.keys(options).find(option => option !== 'relations');
-  if (unknown !== undefined) {
-    throw VersioningError.unknownOption('revert()', unknown, ['relations']);
-  }
-  const relations = readRelationPaths(options.relations ?? [], info.live, em);
+  const relations = readRelations('revert()', options, info, em);
   requireLoaded(version, info);
   const { transaction } = version as { transaction: { id: number } };
   return new Reverter(em, transaction.id, ownSchemaOf(version)).revert(version, relations);
+}
+
+/**
+ * Recreates a deleted row with its key, as it was right before it was deleted, and the relations that were asked for with
+ * the rows and links that they had then. Nothing is written until `em.flush()`, and then it is a new version.
+ *
+ *     await restore(em, Article, 1, { relations: ['tags', 'comments'] });
+ *     await em.flush();
+ *
+ * The key is a plain value, or an array or an object for a composite one. Returns the new entity. Throws a
+ * `VersioningError` for a row that was never recorded or is not deleted, for an unknown relation, and for a to-one target
+ * that is gone and not listed in `relations`.
+ */
+export async function restore<Entity extends object, Path extends string = never>(
+  em: EntityManager,
+  entity: EntityName<Entity>,
+  key: Primary<Entity>,
+  options: RevertOptions & { readonly relations?: readonly AutoPath<Entity, Path>[] } = {},
+): Promise<Entity> {
+  const { live, version } = infoOf(em, entity);
+  const manager = em.getContext();
+  const given = keyFrom(key, live);
+  const named = `${live.className}#${Object.values(given).join('-')}`;
+  const [last] = await manager.find<Record<string, unknown>>(
+    version.class,
+    keyCondition(versionInfos.get(version)!, given),
+    { orderBy: { transaction: 'desc' }, limit: 1, flushMode: FlushMode.COMMIT },
+  );
+  if (!last) {
+    throw VersioningError.neverRecorded(named);
+  }
+  const { operationType, transaction } = last as { operationType: Operation; transaction: { id: number } } & object;
+  if (operationType !== Operation.DELETE) {
+    throw VersioningError.notDeleted(named);
+  }
+  // a class above knows the version as that of the row's own class
+  const relations = readRelations('restore()', options, versionInfos.get(ownMetaOf(last))!, em);
+  const reverter = new Reverter(manager, transaction.id - 1, ownSchemaOf(last));
+  return (await reverter.restore(last, relations)) as Entity;
+}
+
+function infoOf(em: EntityManager, entity: EntityName): VersionInfo {
+  const info = versionInfos.get(em.getMetadata().find(versionOf(entity) as never) as never);
+  if (!info) {
+    throw VersioningError.noHistory('restore()');
+  }
+  return info;
+}
+
+function readRelations(method: string, options: RevertOptions, info: VersionInfo, em: EntityManager): RelationTree {
+  const unknown = Object.keys(options).find(option => option !== 'relations');
+  if (unknown !== undefined) {
+    throw VersioningError.unknownOption(method, unknown, ['relations']);
+  }
+  return readRelationPaths(options.relations ?? [], info.live, em);
 }
 
 /** The version with this number, 1-based, in transaction order. */
