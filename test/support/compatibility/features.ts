@@ -256,6 +256,3 @@ type Area = keyof typeof FEATURES;
 
 /** `Keys: integer`. */
 export type Feature = { [A in Area]: `${A}: ${Extract<keyof (typeof FEATURES)[A], string>}` }[Area];
-
-/** Features that are being built: a complete run neither asks for tests of them nor shows them. Empty when merged. */
-export const PENDING: readonly Feature[] = [];

@@ -1,6 +1,6 @@
 import type { DatabaseName } from '../selectedDatabases.ts';
 import type { Refusal, Status } from './covers.ts';
-import { FEATURES, PENDING } from './features.ts';
+import { FEATURES } from './features.ts';
 import { MAPPING_OPTIONS } from './mappingOptions.ts';
 
 /** A feature that a passing test is about, on one database. */
@@ -60,7 +60,7 @@ export function findProblems(shown: readonly Shown[]): string[] {
     }
   }
 
-  for (const { feature, databases } of required()) {
+  for (const { feature, databases } of rows()) {
     for (const database of databases) {
       const statuses = new Set(about(shown, feature, database).map(({ status }) => status));
 
@@ -99,7 +99,7 @@ function heading(): string[] {
 }
 
 function areas(shown: readonly Shown[]): string[] {
-  const tables = Map.groupBy(required(), ({ area }) => area);
+  const tables = Map.groupBy(rows(), ({ area }) => area);
 
   return [...tables].flatMap(([area, of]) => [
     `## ${area}`,
@@ -153,10 +153,6 @@ function rows(): Row[] {
       databases: only ? [only] : databaseNames(),
     })),
   );
-}
-
-function required(): Row[] {
-  return rows().filter(({ feature }) => !PENDING.some(pending => pending === feature));
 }
 
 function about(shown: readonly Shown[], feature: string, database: DatabaseName): Shown[] {
