@@ -116,6 +116,20 @@ describeEachDatabase('restore', db => {
     });
   });
 
+  it('recreates a row once that several rows need, in one flush', async () => {
+    const em = orm.em.fork();
+    em.create(Article, { id: 2, name: 'b', category: 1 });
+    await em.flush();
+    await remove([Article, 1], [Article, 2], [Category, 1]);
+    const fork = orm.em.fork();
+    const first = await restore(fork, Article, 1, { relations: ['category'] });
+    const second = await restore(fork, Article, 2, { relations: ['category'] });
+    expect(second.category).toBe(first.category);
+    expect(await restore(fork, Article, 1)).toBe(first);
+    await fork.flush();
+    expect(await orm.em.fork().count(Article, { category: { name: 'c' } })).toBe(2);
+  });
+
   it('takes composite keys in any form, and the class of a hierarchy or one above', async () => {
     const em = orm.em.fork();
     em.create(Seat, { row: 1, place: 'a', guest: 'Ann' });

@@ -57,8 +57,10 @@ export class Reverter {
   }
 
   /** Recreates the row of a DELETE version, which has its last state. */
-  restore(deletion: object, relations: RelationTree): Promise<object> {
-    return this.#bringBack(deletion, null, relations, '');
+  async restore(deletion: object, relations: RelationTree): Promise<object> {
+    const info = versionInfos.get(ownMetaOf(deletion))!;
+    const found = await this.#findLive(info.live, versionKey(deletion, info));
+    return this.#bringBack(deletion, found, relations, '');
   }
 
   async #bringBack(version: object, found: object | null, relations: RelationTree, path: string): Promise<object> {
@@ -99,11 +101,13 @@ export class Reverter {
   }
 
   async #findLive(meta: EntityMetadata, key: Values): Promise<object | null> {
-    const removed = [...this.#em.getUnitOfWork().getRemoveStack()].find(
+    const uow = this.#em.getUnitOfWork();
+    // what was not written yet: a row that an earlier revert recreates would be recreated twice
+    const pending = [...uow.getRemoveStack(), ...uow.getPersistStack()].find(
       entity => metaOf(entity).class === meta.class && identify(meta, entity) === identify(meta, key),
     );
     return (
-      removed ??
+      pending ??
       this.#em.findOne<Values>(meta.class, key, {
         flushMode: FlushMode.COMMIT,
         filters: false,
