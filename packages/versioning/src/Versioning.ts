@@ -19,7 +19,7 @@ import type { VersioningModel } from './model/VersioningModel.ts';
 import { VersionTransaction } from './model/VersionTransaction.ts';
 import { resolveOptions, type ResolvedOptions, type VersioningOptions } from './options.ts';
 import { defineAccessors } from './read/accessors.ts';
-import { openPast } from './read/asOf.ts';
+import { openHistory } from './read/histories.ts';
 import { Recorder } from './Recorder.ts';
 import { createStore } from './store/createStore.ts';
 
@@ -128,7 +128,7 @@ function addRecorder(config: Configuration, model: VersioningModel, options: Res
   const recorder = new Recorder(model, createStore(model, dialect, platform), platform, options);
   const others = [...config.get('subscribers')].filter(subscriber => !(subscriber instanceof Recorder));
   config.set('subscribers', [...others, recorder]);
-  openPast(config, model, subscriber => subscriber instanceof Recorder || subscriber instanceof LastSubscriber);
+  openHistory(config, model, subscriber => subscriber instanceof Recorder || subscriber instanceof LastSubscriber);
 }
 
 /** Live tables and their history tables, as the schema generator names them. */

@@ -172,6 +172,13 @@ export class VersioningError extends Error {
     );
   }
 
+  static wrongOrder(from: number, to: number): VersioningError {
+    return new VersioningError(
+      ErrorCode.NO_SUCH_TRANSACTION,
+      `between() was given moments in the wrong order: the first is after transaction ${from}, the second after ${to}. Exchange them.`,
+    );
+  }
+
   static notAMoment(given: string): VersioningError {
     return new VersioningError(
       ErrorCode.NO_SUCH_TRANSACTION,

@@ -1,17 +1,10 @@
-import type {
-  Configuration,
-  EntityManager,
-  EntityMetadata,
-  EntityProperty,
-  EventSubscriber,
-  FlushEventArgs,
-} from '@mikro-orm/core';
+import type { EntityManager, EntityMetadata, EntityProperty, EventSubscriber, FlushEventArgs } from '@mikro-orm/core';
 import { makePastManager, type AskLive, type Past } from '../internals/pastManagers.ts';
 import { VersioningError } from '../errors.ts';
 import { findExcluded } from '../metadata/shadows.ts';
-import type { VersioningModel } from '../model/VersioningModel.ts';
+import { historyOf } from './histories.ts';
 import { readMoment, type Moment } from './moments.ts';
-import { Shadows } from './Shadows.ts';
+import type { Shadows } from './Shadows.ts';
 import { findWrite } from './sqlText.ts';
 
 /**
@@ -28,11 +21,7 @@ import { findWrite } from './sqlText.ts';
  * excluded properties; a query throws one for a transaction that does not exist.
  */
 export function asOf<Manager extends EntityManager>(em: Manager, moment: Moment): Manager {
-  const history = histories.get(em.config);
-  if (!history) {
-    throw VersioningError.noHistory('asOf()');
-  }
-  const { model, shadows } = history;
+  const { model, shadows, isOurs } = historyOf(em, 'asOf()');
   const resolved = readMoment(moment, model.transaction, em.getPlatform());
   const excluded = new WeakMap<EntityMetadata, EntityProperty[]>();
   const past: Past = {
@@ -54,22 +43,8 @@ export function asOf<Manager extends EntityManager>(em: Manager, moment: Moment)
       throw VersioningError.goesByThePast(what);
     },
   };
-  const subscribers = [...em.getEventManager().getSubscribers()].filter(subscriber => !history.isOurs(subscriber));
+  const subscribers = [...em.getEventManager().getSubscribers()].filter(subscriber => !isOurs(subscriber));
   return makePastManager(em, past, [new ReadOnly(), ...subscribers]);
-}
-
-interface History {
-  readonly model: VersioningModel;
-  readonly shadows: Shadows;
-  /** Whether a subscriber records history. */
-  readonly isOurs: (subscriber: EventSubscriber) => boolean;
-}
-
-const histories = new WeakMap<Configuration, History>();
-
-/** Makes the history of a MikroORM instance known to `asOf`. */
-export function openPast(config: Configuration, model: VersioningModel, isOurs: History['isOurs']): void {
-  histories.set(config, { model, shadows: new Shadows(model, config.getPlatform()), isOurs });
 }
 
 /** Refuses a flush that would write. */

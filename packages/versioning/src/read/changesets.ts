@@ -27,26 +27,34 @@ export interface AnyVersion {
 /** What changed from the previous version to this one; see `Version.changeset`. */
 export function changesetOf(version: AnyVersion): Changeset {
   const meta = ownMetaOf(version);
-  const em = managerOf(version)!;
   const info = versionInfos.get(meta)!;
   requireLoaded(version, info);
   const { previous } = version;
   if (previous !== null) {
     requireLoaded(previous, info);
   }
-  if (version.operationType === Operation.DELETE) {
-    return listNonNull(version, info, value => [value, null]);
+  return version.operationType === Operation.DELETE
+    ? compareStates(version, null)
+    : compareStates(previous?.operationType === Operation.DELETE ? null : previous, version);
+}
+
+/**
+ * What differs between two states of rows of one class, `null` where there is none: then every non-null property of the
+ * other one is listed.
+ */
+export function compareStates(before: object | null, after: object | null): Changeset {
+  if (before === null || after === null) {
+    const pair = (value: unknown) => (before === null ? ([null, value] as const) : ([value, null] as const));
+    const one = before ?? after;
+    return one === null ? {} : listNonNull(one, pair);
   }
-  if (previous === null || previous.operationType === Operation.DELETE) {
-    return listNonNull(version, info, value => [null, value]);
-  }
-  const differing = differingProperties(previous, version, meta, em as EntityManager);
-  const changed = info.properties.filter(({ value, parts }) => (parts ?? [value]).some(part => differing.has(part)));
+  const meta = ownMetaOf(after);
+  const differing = differingProperties(before, after, meta, managerOf(after) as EntityManager);
+  const changed = versionInfos
+    .get(meta)!
+    .properties.filter(({ value, parts }) => (parts ?? [value]).some(part => differing.has(part)));
   return Object.fromEntries(
-    changed.map(property => [
-      property.name,
-      [shown(previous, property, meta), shown(version, property, meta)] as const,
-    ]),
+    changed.map(property => [property.name, [shown(before, property, meta), shown(after, property, meta)] as const]),
   );
 }
 
@@ -104,18 +112,16 @@ export function requireLoaded(version: object, info: VersionInfo): void {
   }
 }
 
-function listNonNull(
-  version: AnyVersion,
-  info: VersionInfo,
-  pair: (value: unknown) => readonly [unknown, unknown],
-): Changeset {
+function listNonNull(version: object, pair: (value: unknown) => readonly [unknown, unknown]): Changeset {
   const meta = ownMetaOf(version);
-  const entries = info.properties.map(property => [property.name, shown(version, property, meta)] as const);
+  const entries = versionInfos
+    .get(meta)!
+    .properties.map(property => [property.name, shown(version, property, meta)] as const);
   return Object.fromEntries(entries.filter(([, value]) => value !== null).map(([name, value]) => [name, pair(value)]));
 }
 
 /** Names of the properties whose database representation differs; an embeddable's part counts as its root property. */
-function differingProperties(a: AnyVersion, b: AnyVersion, meta: EntityMetadata, em: EntityManager): Set<string> {
+function differingProperties(a: object, b: object, meta: EntityMetadata, em: EntityManager): Set<string> {
   const comparator = em.getComparator();
   const diff = comparator.diffEntities(
     meta.class,

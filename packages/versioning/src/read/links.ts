@@ -4,9 +4,9 @@ import { isPolymorphicToMany } from '../metadata/properties.ts';
 import type { VersionedLink } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
 
-/** A condition on the spans of one row's links by a relation. */
-export function linksOf({ link, end }: VersionedLink, key: unknown): Record<string, unknown> {
-  const condition: Record<string, unknown> = { [link.ends[end]]: key };
+/** A condition on the spans of one row's links by a relation; without a key on those of all rows. */
+export function linksOf({ link, end }: VersionedLink, key?: unknown): Record<string, unknown> {
+  const condition: Record<string, unknown> = key === undefined ? {} : { [link.ends[end]]: key };
   if (link.table.kind === 'row') {
     // the versions of a pivot entity
     condition['operationType'] = { $ne: Operation.DELETE };
@@ -25,6 +25,11 @@ export function linksOf({ link, end }: VersionedLink, key: unknown): Record<stri
 export function otherEnd({ link, end }: VersionedLink, span: Record<string, unknown>): unknown {
   const key = keyOrValue(span[link.ends[end === 'owner' ? 'target' : 'owner']]);
   return end === 'owner' && isPolymorphicToMany(link.property) ? [span['targetType'], key] : key;
+}
+
+/** The key of the row whose links they are. */
+export function ownEnd({ link, end }: VersionedLink, span: Record<string, unknown>): unknown {
+  return keyOrValue(span[link.ends[end]]);
 }
 
 /** The order of spans: that of the relation where it has a fixed one. */

@@ -1,4 +1,5 @@
-import type { EntityMetadata, Platform } from '@mikro-orm/core';
+import type { EntityManager, EntityMetadata, EntityProperty, Platform } from '@mikro-orm/core';
+import type { AbstractSqlConnection } from '@mikro-orm/sql';
 import { describe, isEntity, isLoaded, primaryKeyOf } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { qualified } from '../metadata/schemas.ts';
@@ -27,8 +28,7 @@ export interface ResolvedMoment {
 /** Throws a `VersioningError` for what is no moment. */
 export function readMoment(moment: Moment, transactions: EntityMetadata, platform: Platform): ResolvedMoment {
   const table = qualified(transactions, platform);
-  const quote = (property: string) =>
-    platform.quoteIdentifier((transactions.properties[property as never] as { fieldNames: string[] }).fieldNames[0]!);
+  const quote = (property: 'id' | 'issuedAt') => quotedColumn(transactions, property, platform);
   const newest = `select max(${quote('id')}) as id from ${table}`;
   const given = momentOf(moment);
   if (given === 'latest') {
@@ -49,6 +49,26 @@ export function readMoment(moment: Moment, transactions: EntityMetadata, platfor
     return given;
   };
   return { name: String(given), transaction: once(check) };
+}
+
+/** The id of the transaction that a moment is after, asked in the open transaction of the manager; 0 before the first one. */
+export function transactionAt(em: EntityManager, moment: Moment, transactions: EntityMetadata): Promise<number> {
+  return readMoment(moment, transactions, em.getPlatform()).transaction((sql, params) => askRows(em, sql, params));
+}
+
+/** A quoted column of the transactions' table. */
+export function quotedColumn(
+  transactions: EntityMetadata,
+  property: keyof VersionTransaction,
+  platform: Platform,
+): string {
+  return platform.quoteIdentifier((transactions.properties[property as never] as EntityProperty).fieldNames[0]!);
+}
+
+/** Asks SQL in the open transaction of the manager. */
+export function askRows<Row>(em: EntityManager, sql: string, params: readonly unknown[]): Promise<Row[]> {
+  const connection = em.getConnection() as AbstractSqlConnection;
+  return connection.execute<Row[]>(sql, [...params], 'all', em.getContext().getTransactionContext());
 }
 
 function momentOf(moment: Moment): number | Date | 'latest' {

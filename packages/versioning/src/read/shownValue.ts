@@ -34,6 +34,12 @@ export function shownKey(target: object, prop: EntityProperty): unknown {
     : [discriminatorValueOf(prop, metaOf(target).class), key].flat();
 }
 
+/** A key by property as a changeset lists it: a value, or an array in the order of the primary key. */
+export function shownKeyOf(key: Readonly<Record<string, unknown>>): unknown {
+  const parts = Object.values(key);
+  return parts.length === 1 ? parts[0] : parts;
+}
+
 /** A key in the form that the target's own key properties have: dates as dates, whatever the driver gave. */
 export function keyAsOnEntity(key: unknown, target: EntityMetadata, em: EntityManager): unknown {
   if (key === null) {

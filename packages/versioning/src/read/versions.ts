@@ -104,6 +104,12 @@ export function versionKey(version: object, info: VersionInfo): Record<string, u
   );
 }
 
+/** One text for each row, from an entity or a key by property. */
+export function identify(meta: EntityMetadata, row: object): string {
+  const key = meta.primaryKeys.map(name => keyOrValue((row as Record<string, unknown>)[name]));
+  return `${meta.root.className}:${serializeKey(key.flat(Infinity))}`;
+}
+
 /** The key of a live entity, by property; relations as their keys. */
 export function liveKey(entity: object, info: VersionInfo): Record<string, unknown> {
   return Object.fromEntries(

@@ -7,12 +7,13 @@ import {
   type EntityMetadata,
   type EntityProperty,
 } from '@mikro-orm/core';
-import { isEntity, keyOrValue, metaOf, ownMetaOf, schemaOption } from '../internals/entityState.ts';
+import { isEntity, metaOf, ownMetaOf, schemaOption } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { discriminatorValueOf, isPolymorphicToMany, isPolymorphicToOne } from '../metadata/properties.ts';
 import { versionInfos, type VersionedProperty, type VersionInfo } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
-import { keyFrom, versionKey } from '../read/versions.ts';
+import { shownKeyOf } from '../read/shownValue.ts';
+import { identify, keyFrom, versionKey } from '../read/versions.ts';
 import { HistoryAt } from './HistoryAt.ts';
 import type { RelationTree } from './relationPaths.ts';
 
@@ -196,7 +197,7 @@ export class Reverter {
       // before the items are changed: loading a collection writes over them
       await collection.init({ flushMode: FlushMode.COMMIT } as never);
     }
-    const linked = await this.#history.linked(link, keyValue(key));
+    const linked = await this.#history.linked(link, shownKeyOf(key));
     const ends = linked.map(raw =>
       isPolymorphicToMany(prop)
         ? this.#typed(prop, (raw as [string, unknown])[0], [(raw as [string, unknown])[1]])
@@ -235,12 +236,12 @@ export class Reverter {
       return;
     }
     const type = isPolymorphicToOne(foreignKey) ? discriminatorValueOf(foreignKey, metaOf(live).class) : undefined;
-    const owner = type === undefined ? keyValue(key) : [type, keyValue(key)].flat();
+    const owner = type === undefined ? shownKeyOf(key) : [type, shownKeyOf(key)].flat();
     const then = await this.#history.children(childInfo, foreignKey.name, owner);
     const kept = new Set<object>();
     const now = await this.#em.find<Values>(
       child.class,
-      { [foreignKey.name]: type === undefined ? keyValue(key) : live },
+      { [foreignKey.name]: type === undefined ? shownKeyOf(key) : live },
       { flushMode: FlushMode.COMMIT, filters: false, ...schemaOption(child, this.#schema) },
     );
     for (const version of then) {
@@ -309,18 +310,6 @@ function isEmbeddable(value: object): boolean {
 
 function isToOne(prop: EntityProperty): boolean {
   return prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
-}
-
-function keyValue(key: Values): unknown {
-  const parts = Object.values(key);
-  return parts.length === 1 ? parts[0] : parts;
-}
-
-function identify(meta: EntityMetadata, key: object): string {
-  const parts = meta.primaryKeys.map(name => {
-    return keyOrValue((key as Values)[name]);
-  });
-  return `${meta.className}:${JSON.stringify(parts, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}`;
 }
 
 function join(path: string, name: string): string {

@@ -1,0 +1,217 @@
+import { FlushMode, type EntityManager, type EntityMetadata } from '@mikro-orm/core';
+import { ownMetaOf } from '../internals/entityState.ts';
+import { qualified } from '../metadata/schemas.ts';
+import { versionInfos, type VersionedLink, type VersionInfo } from '../metadata/versionClass.ts';
+import { Operation } from '../model/Operation.ts';
+import { serializeKey } from '../model/Touched.ts';
+import type { LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
+import { linksOf, orderOfLinks, otherEnd, ownEnd } from './links.ts';
+import { askRows, quotedColumn } from './moments.ts';
+import { keyAsOnEntity } from './shownValue.ts';
+import { identify, keyCondition, keyFrom, versionKey } from './versions.ts';
+
+/** What became of one row from after the transaction `from` to after the transaction `to`. */
+export interface RowChange {
+  readonly info: VersionInfo;
+  /** By the names of the live key properties. */
+  readonly key: Readonly<Record<string, unknown>>;
+  /** Versions of that time, in transaction order; empty where only links changed. */
+  readonly versions: readonly object[];
+  /** The row's last state before; `null` where there was no row, and where it was older than its history. */
+  readonly before: object | null;
+  /** Its last state; `null` where there is no row any more. */
+  readonly after: object | null;
+  readonly links: readonly LinkChange[];
+}
+
+/** Keys at the other ends of a row's links, where they differ. */
+export interface LinkChange {
+  readonly linked: VersionedLink;
+  readonly before: readonly unknown[];
+  readonly after: readonly unknown[];
+}
+
+type Span = Record<string, unknown> & {
+  readonly transaction: { readonly id: number };
+  readonly endTransactionId: number;
+};
+
+/** The rows that changed in a span, in a few queries for each class, without flushing what is pending. */
+export class RowChanges {
+  readonly #em: EntityManager;
+  readonly #model: VersioningModel;
+  readonly #from: number;
+  readonly #to: number;
+
+  constructor(em: EntityManager, model: VersioningModel, from: number, to: number) {
+    this.#em = em;
+    this.#model = model;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  /** Of the classes that are asked for, by the root of their hierarchies; each row once, by class, then by key. */
+  async read(isAsked: (root: EntityMetadata) => boolean): Promise<RowChange[]> {
+    const isChanged = await this.#changedTables();
+    const histories = [...this.#model.rows.values()].filter(({ live }) => isAsked(live.root));
+    const rows = new Map<string, RowChange>();
+    for (const { version } of histories.filter(({ table }) => isChanged(table.name))) {
+      for (const change of await this.#versions(version)) {
+        rows.set(identify(change.info.live, change.key), change);
+      }
+    }
+    for (const link of this.#model.links.filter(({ table }) => isChanged(table.name))) {
+      for (const end of ['owner', 'target'] as const) {
+        const info = versionInfos.get(link[end]);
+        const linked = info?.links.find(each => each.link === link && each.end === end);
+        if (linked && isAsked(info!.live.root)) {
+          await this.#addLinks(rows, info!, linked);
+        }
+      }
+    }
+    const order = histories.map(({ live }) => live.root);
+    return [...rows.values()].toSorted(
+      (a, b) => order.indexOf(a.info.live.root) - order.indexOf(b.info.live.root) || compareKeys(a.key, b.key),
+    );
+  }
+
+  /** By what the transactions say that they changed; where one says what is not known, its class had another name then. */
+  async #changedTables(): Promise<(name: string) => boolean> {
+    const { transaction, rows, links } = this.#model;
+    const platform = this.#em.getPlatform();
+    const column = (property: 'id' | 'changed') => quotedColumn(transaction, property, platform);
+    const found = await askRows<{ changed: string }>(
+      this.#em,
+      `select distinct cast(${column('changed')} as text) as changed from ${qualified(transaction, platform)} ` +
+        `where ${column('id')} > ? and ${column('id')} <= ?`,
+      [this.#from, this.#to],
+    );
+    const names = new Set(found.flatMap(({ changed }) => JSON.parse(changed) as string[]));
+    const known = new Set([...rows.values(), ...links].map(({ table }) => table.name));
+    return [...names].every(name => known.has(name)) ? name => names.has(name) : () => names.size > 0;
+  }
+
+  async #versions(version: EntityMetadata): Promise<RowChange[]> {
+    const found = await this.#em.find<Record<string, unknown>>(
+      version.class,
+      { transaction: { $gt: this.#from, $lte: this.#to } },
+      {
+        orderBy: { transaction: 'asc', versionId: 'asc' },
+        populate: ['previous'] as never,
+        flushMode: FlushMode.COMMIT,
+        filters: false,
+      },
+    );
+    const infoOf = (each: object) => versionInfos.get(ownMetaOf(each))!;
+    const byRow = Map.groupBy(found, each => identify(infoOf(each).live, versionKey(each, infoOf(each))));
+    return [...byRow.values()].map(versions => {
+      const info = infoOf(versions.at(-1)!);
+      const key = versionKey(versions[0]!, info);
+      return { info, key, versions, before: stateBefore(versions[0]!), after: present(versions.at(-1)!), links: [] };
+    });
+  }
+
+  async #addLinks(rows: Map<string, RowChange>, info: VersionInfo, linked: VersionedLink): Promise<void> {
+    for (const [keys, spans] of await this.#changedLinks(linked)) {
+      const before = spans.filter(span => this.#holds(span, this.#from)).map(span => otherEnd(linked, span));
+      const after = spans.filter(span => this.#holds(span, this.#to)).map(span => otherEnd(linked, span));
+      if (isSame(before, after, linked.link)) {
+        continue;
+      }
+      const key = keyFrom(keys, info.live);
+      const row = rows.get(identify(info.live, key)) ?? (await this.#unchanged(info, key));
+      const links = [...row.links, { linked, before, after }];
+      rows.set(identify(info.live, key), { ...row, links });
+    }
+  }
+
+  /** By the key of a row whose links began or ended: all of its links that held before or hold after. */
+  async #changedLinks(linked: VersionedLink): Promise<Map<unknown, Span[]>> {
+    const within = { $gt: this.#from, $lte: this.#to };
+    const changed = await this.#findSpans(linked, undefined, [{ transaction: within }, { endTransactionId: within }]);
+    const live = linked.link[linked.end];
+    const keyOf = (span: Span) => keyAsOnEntity(ownEnd(linked, span), live, this.#em);
+    const keys = [...new Map(changed.map(span => [serialize(keyOf(span)), keyOf(span)])).values()];
+    const byRow = new Map<string, [unknown, Span[]]>();
+    for (let i = 0; i < keys.length; i += CHUNK) {
+      const held = [this.#from, this.#to].map(at => ({ transaction: { $lte: at }, endTransactionId: { $gt: at } }));
+      for (const span of await this.#findSpans(linked, { $in: keys.slice(i, i + CHUNK) }, held)) {
+        const id = serialize(keyOf(span));
+        byRow.set(id, [keyOf(span), [...(byRow.get(id)?.[1] ?? []), span]]);
+      }
+    }
+    return new Map(byRow.values());
+  }
+
+  #findSpans(linked: VersionedLink, key: object | undefined, either: readonly object[]): Promise<Span[]> {
+    return this.#em
+      .fork({ keepTransactionContext: true })
+      .find<Span>(linked.link.version.class, { ...linksOf(linked, key), $or: [...either] } as never, {
+        orderBy: orderOfLinks(linked) as never,
+        filters: false,
+      });
+  }
+
+  /** A row that only has other links: what it is, it was before. */
+  async #unchanged(info: VersionInfo, key: Record<string, unknown>): Promise<RowChange> {
+    const [version = null] = await this.#em.find<Record<string, unknown>>(
+      info.version.class,
+      {
+        ...keyCondition(info, key),
+        transaction: { $lte: this.#to },
+        endTransactionId: { $gt: this.#to },
+        operationType: { $ne: Operation.DELETE },
+      },
+      { flushMode: FlushMode.COMMIT, filters: false },
+    );
+    const own = version ? versionInfos.get(ownMetaOf(version))! : info;
+    return { info: own, key, versions: [], before: version, after: version, links: [] };
+  }
+
+  #holds({ transaction, endTransactionId }: Span, at: number): boolean {
+    return transaction.id <= at && endTransactionId > at;
+  }
+}
+
+/** Of how many rows the links are asked for at once. */
+const CHUNK = 1000;
+
+/** A version that is a deletion has the last state itself. */
+function stateBefore(first: object): object | null {
+  const { operationType, previous } = first as { operationType: Operation; previous: object | null };
+  if (operationType === Operation.DELETE) {
+    return first;
+  }
+  return previous === null ? null : present(previous);
+}
+
+function present(version: object): object | null {
+  return (version as { operationType: Operation }).operationType === Operation.DELETE ? null : version;
+}
+
+/** Links without an order of their own are a set. */
+function isSame(before: readonly unknown[], after: readonly unknown[], { property }: LinkHistory): boolean {
+  const [a, b] = [before, after].map(keys => {
+    const serialized = keys.map(serialize);
+    return JSON.stringify(property.fixedOrder ? serialized : serialized.toSorted());
+  });
+  return a === b;
+}
+
+function serialize(key: unknown): string {
+  return serializeKey([key].flat(Infinity));
+}
+
+/** Numbers and dates by value, anything else as text. */
+function compareKeys(a: object, b: object): number {
+  const others = Object.values(b).flat(Infinity) as unknown[];
+  for (const [i, part] of (Object.values(a).flat(Infinity) as unknown[]).entries()) {
+    const [left, right] = [part, others[i]].map(each => (each instanceof Date ? each.getTime() : each));
+    const areNumbers = [left, right].every(each => typeof each === 'number' || typeof each === 'bigint');
+    const [x, y] = areNumbers ? [left as number, right as number] : [String(left), String(right)];
+    if (x !== y) {
+      return x < y ? -1 : 1;
+    }
+  }
+  return 0;
+}
