@@ -17,13 +17,27 @@ export const ErrorCode = Object.freeze({
   SERIALIZATION: 'VERSIONING_SERIALIZATION',
   NO_SUCH_TRANSACTION: 'VERSIONING_NO_SUCH_TRANSACTION',
   NOT_IN_THE_PAST: 'VERSIONING_NOT_IN_THE_PAST',
+  CONFLICT: 'VERSIONING_CONFLICT',
 } as const);
 
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
+/** What stands in the way of `undo`. */
+export interface UndoConflict {
+  /** The class and key of the row. */
+  readonly entity: string;
+  readonly key: unknown;
+  /** `null` where it is about the whole row. */
+  readonly property: string | null;
+  /** `Article#1.name was changed again` */
+  readonly message: string;
+}
+
 /** Every error of this package. `code` is stable, the sentence is for people, `cause` is what the database said. */
 export class VersioningError extends Error {
   readonly code: ErrorCode;
+  /** Of the code `CONFLICT`. */
+  readonly conflicts?: readonly UndoConflict[];
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
@@ -198,6 +212,23 @@ export class VersioningError extends Error {
       ErrorCode.NOT_IN_THE_PAST,
       `${entity}.${property} has no history, so the past can't be asked for it. Leave it out of the query, or out of exclude.`,
       { cause },
+    );
+  }
+
+  static conflict(transaction: number, conflicts: readonly UndoConflict[]): VersioningError {
+    const named = conflicts.slice(0, 3).map(({ message }) => message);
+    const more = conflicts.length > 3 ? `; and ${conflicts.length - 3} more` : '';
+    const error = new VersioningError(
+      ErrorCode.CONFLICT,
+      `Transaction ${transaction} can't be undone, since something stands in the way: ${named.join('; ')}${more}. Nothing was changed. To undo it all the same: undo(em, ${transaction}, { force: true }).`,
+    );
+    return Object.assign(error, { conflicts });
+  }
+
+  static cannotUndo(subject: string, what: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.TARGET_GONE,
+      `${subject} ${what}, and must not be null; nothing was changed. Remove or move the row first.`,
     );
   }
 

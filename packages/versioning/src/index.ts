@@ -35,6 +35,7 @@ export { changeset, isModified } from './read/pendingChanges.ts';
 
 // Back
 export { restore, revert, type RevertOptions } from './restore/revert.ts';
+export { undo, type UndoOptions } from './restore/undo.ts';
 
 // Errors
-export { ErrorCode, VersioningError } from './errors.ts';
+export { ErrorCode, VersioningError, type UndoConflict } from './errors.ts';

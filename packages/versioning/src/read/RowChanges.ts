@@ -3,9 +3,8 @@ import { ownMetaOf } from '../internals/entityState.ts';
 import { qualified } from '../metadata/schemas.ts';
 import { versionInfos, type VersionedLink, type VersionInfo } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
-import { serializeKey } from '../model/Touched.ts';
-import type { LinkHistory, VersioningModel } from '../model/VersioningModel.ts';
-import { linksOf, orderOfLinks, otherEnd, ownEnd } from './links.ts';
+import type { VersioningModel } from '../model/VersioningModel.ts';
+import { areSameKeys, keyText, linksOf, orderOfLinks, otherEnd, ownEnd } from './links.ts';
 import { askRows, quotedColumn } from './moments.ts';
 import { keyAsOnEntity } from './shownValue.ts';
 import { identify, keyCondition, keyFrom, versionKey } from './versions.ts';
@@ -115,7 +114,7 @@ export class RowChanges {
     for (const [keys, spans] of await this.#changedLinks(linked)) {
       const before = spans.filter(span => this.#holds(span, this.#from)).map(span => otherEnd(linked, span));
       const after = spans.filter(span => this.#holds(span, this.#to)).map(span => otherEnd(linked, span));
-      if (isSame(before, after, linked.link)) {
+      if (areSameKeys(before, after, linked.link.property.fixedOrder ?? false)) {
         continue;
       }
       const key = keyFrom(keys, info.live);
@@ -131,12 +130,12 @@ export class RowChanges {
     const changed = await this.#findSpans(linked, undefined, [{ transaction: within }, { endTransactionId: within }]);
     const live = linked.link[linked.end];
     const keyOf = (span: Span) => keyAsOnEntity(ownEnd(linked, span), live, this.#em);
-    const keys = [...new Map(changed.map(span => [serialize(keyOf(span)), keyOf(span)])).values()];
+    const keys = [...new Map(changed.map(span => [keyText(keyOf(span)), keyOf(span)])).values()];
     const byRow = new Map<string, [unknown, Span[]]>();
     for (let i = 0; i < keys.length; i += CHUNK) {
       const held = [this.#from, this.#to].map(at => ({ transaction: { $lte: at }, endTransactionId: { $gt: at } }));
       for (const span of await this.#findSpans(linked, { $in: keys.slice(i, i + CHUNK) }, held)) {
-        const id = serialize(keyOf(span));
+        const id = keyText(keyOf(span));
         byRow.set(id, [keyOf(span), [...(byRow.get(id)?.[1] ?? []), span]]);
       }
     }
@@ -187,19 +186,6 @@ function stateBefore(first: object): object | null {
 
 function present(version: object): object | null {
   return (version as { operationType: Operation }).operationType === Operation.DELETE ? null : version;
-}
-
-/** Links without an order of their own are a set. */
-function isSame(before: readonly unknown[], after: readonly unknown[], { property }: LinkHistory): boolean {
-  const [a, b] = [before, after].map(keys => {
-    const serialized = keys.map(serialize);
-    return JSON.stringify(property.fixedOrder ? serialized : serialized.toSorted());
-  });
-  return a === b;
-}
-
-function serialize(key: unknown): string {
-  return serializeKey([key].flat(Infinity));
 }
 
 /** Numbers and dates by value, anything else as text. */

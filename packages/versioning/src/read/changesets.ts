@@ -49,13 +49,21 @@ export function compareStates(before: object | null, after: object | null): Chan
     return one === null ? {} : listNonNull(one, pair);
   }
   const meta = ownMetaOf(after);
+  return Object.fromEntries(
+    findDiffering(before, after).map(property => [
+      property.name,
+      [shown(before, property, meta), shown(after, property, meta)] as const,
+    ]),
+  );
+}
+
+/** The properties by which two states of rows of one class differ. */
+export function findDiffering(before: object, after: object): VersionedProperty[] {
+  const meta = ownMetaOf(after);
   const differing = differingProperties(before, after, meta, managerOf(after) as EntityManager);
-  const changed = versionInfos
+  return versionInfos
     .get(meta)!
     .properties.filter(({ value, parts }) => (parts ?? [value]).some(part => differing.has(part)));
-  return Object.fromEntries(
-    changed.map(property => [property.name, [shown(before, property, meta), shown(after, property, meta)] as const]),
-  );
 }
 
 /** The changeset and, for each many-to-many relation that changed, the keys before and after. */

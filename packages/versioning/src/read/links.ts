@@ -3,6 +3,7 @@ import { keyOrValue } from '../internals/entityState.ts';
 import { isPolymorphicToMany } from '../metadata/properties.ts';
 import type { VersionedLink } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
+import { serializeKey } from '../model/Touched.ts';
 
 /** A condition on the spans of one row's links by a relation; without a key on those of all rows. */
 export function linksOf({ link, end }: VersionedLink, key?: unknown): Record<string, unknown> {
@@ -39,4 +40,18 @@ export function orderOfLinks({ link }: VersionedLink): Record<string, 'asc'>[] {
   const column = position && (position as EntityProperty).fieldNames[0]!;
   const kept = column && version.props.find(prop => prop.fieldNames?.[0] === column)?.name;
   return [...(kept ? [{ [kept]: 'asc' as const }] : []), { versionId: 'asc' }];
+}
+
+/** One text for each key at an end of a link. */
+export function keyText(key: unknown): string {
+  return serializeKey([key].flat(Infinity));
+}
+
+/** Whether links lead to the same rows; without an order of their own they are a set. */
+export function areSameKeys(a: readonly unknown[], b: readonly unknown[], isOrdered: boolean): boolean {
+  const [x, y] = [a, b].map(keys => {
+    const texts = keys.map(keyText);
+    return JSON.stringify(isOrdered ? texts : texts.toSorted());
+  });
+  return x === y;
 }

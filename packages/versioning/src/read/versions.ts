@@ -110,6 +110,12 @@ export function identify(meta: EntityMetadata, row: object): string {
   return `${meta.root.className}:${serializeKey(key.flat(Infinity))}`;
 }
 
+/** `Article#1`, from an entity or a key by property. */
+export function rowName(meta: EntityMetadata, row: object): string {
+  const key = meta.primaryKeys.map(name => keyOrValue((row as Record<string, unknown>)[name]));
+  return `${meta.className}#${key.flat(Infinity).join('-')}`;
+}
+
 /** The key of a live entity, by property; relations as their keys. */
 export function liveKey(entity: object, info: VersionInfo): Record<string, unknown> {
   return Object.fromEntries(

@@ -20,6 +20,7 @@ import {
   liveKey,
   requireManaged,
   requireVersioned,
+  rowName,
   versionOf,
 } from '../read/versions.ts';
 import { readRelationPaths, type RelationTree } from './relationPaths.ts';
@@ -97,7 +98,7 @@ export async function restore<Entity extends object, Path extends string = never
   const { live, version } = infoOf(em, entity);
   const manager = em.getContext();
   const given = keyFrom(key, live);
-  const named = `${live.className}#${Object.values(given).join('-')}`;
+  const named = rowName(live, given);
   const [last] = await manager.find<Record<string, unknown>>(
     version.class,
     keyCondition(versionInfos.get(version)!, given),
