@@ -64,8 +64,8 @@ describeEachDatabase('undo', db => {
       each.id,
       each.name,
       each.category?.id ?? null,
-      each.tags.map(tag => tag.id).toSorted(),
-      each.comments.map(comment => comment.id).toSorted(),
+      each.tags.map(tag => tag.id).toSorted((a, b) => a - b),
+      each.comments.map(comment => comment.id).toSorted((a, b) => a - b),
     ]);
 
   async function conflictsOf(transaction: number): Promise<string[]> {

@@ -200,6 +200,13 @@ export class VersioningError extends Error {
     );
   }
 
+  static notComparable(given: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.NOT_VERSIONED,
+      `diff() can't compare ${given}. Give it two versions of one class, an entity and two moments, or two graphs of entities.`,
+    );
+  }
+
   static noHistory(method: string): VersioningError {
     return new VersioningError(
       ErrorCode.NOT_VERSIONED,

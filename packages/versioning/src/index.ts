@@ -28,6 +28,8 @@ export { countVersions, loadHistory, versionOf } from './read/versions.ts';
 export { asOf } from './read/asOf.ts';
 export type { Moment } from './read/moments.ts';
 
+export { diff } from './read/diff.ts';
+export type { Difference } from './read/graphs.ts';
 export { between, type BetweenOptions, type Change } from './read/between.ts';
 
 // Before commit

@@ -6,7 +6,7 @@ import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
 import { shownKeyOf } from '../read/shownValue.ts';
 import { identify, versionKey } from '../read/versions.ts';
-import { HistoryAt } from './HistoryAt.ts';
+import { HistoryAt } from '../read/HistoryAt.ts';
 import { stateOf, type Values } from './LiveRows.ts';
 import type { RelationTree } from './relationPaths.ts';
 import { RestorePlan, type RowPlan } from './RestorePlan.ts';

@@ -10,7 +10,7 @@ import { areSameKeys, keyText } from '../read/links.ts';
 import type { LinkChange, RowChange } from '../read/RowChanges.ts';
 import { shownKeyOf } from '../read/shownValue.ts';
 import { identify, keyCondition, rowName, versionKey } from '../read/versions.ts';
-import { HistoryAt } from './HistoryAt.ts';
+import { HistoryAt } from '../read/HistoryAt.ts';
 import { copyValue, stateOf, type RowKey, type Values } from './LiveRows.ts';
 import { findReferrers, type Referrer } from './referrers.ts';
 import { RestorePlan, type RowPlan } from './RestorePlan.ts';

@@ -1,7 +1,7 @@
 import { FlushMode, type EntityManager } from '@mikro-orm/core';
 import { schemaOption } from '../internals/entityState.ts';
-import { linksOf, orderOfLinks, otherEnd } from '../read/links.ts';
-import { keyCondition } from '../read/versions.ts';
+import { linksOf, orderOfLinks, otherEnd } from './links.ts';
+import { keyCondition } from './versions.ts';
 import type { VersionInfo, VersionedLink } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
 
