@@ -7,7 +7,6 @@ import {
   type EntityManager,
   type EntityMetadata,
   type EntityProperty,
-  type EventSubscriber,
   type MetadataStorage,
 } from '@mikro-orm/core';
 import { NativeQueryBuilder, type AbstractSqlConnection, type AbstractSqlDriver } from '@mikro-orm/sql';
@@ -18,18 +17,23 @@ import { NativeQueryBuilder, type AbstractSqlConnection, type AbstractSqlDriver 
  *
  * - A driver keeps its state in plain properties, so that one can be made after another, with a `connection`, `replicas`,
  *   `shouldHaveColumn()` and `buildFields()` of its own. All queries go through `execute()` and `stream()` of a connection.
- * - A manager is made as `new EntityManager(config, driver, metadata, useContext, eventManager)`, and so are its forks; its
- *   `name` keeps apart the managers of open transactions in async contexts, `tryCache()` and `storeCache()` know of caches.
+ * - A manager forks itself as `new em.constructor(em.config, em.driver, em.metadata, useContext, em.eventManager)`, and hands
+ *   the fork what it holds in private: filters, their parameters, its session. Its `name` keeps apart the managers of open
+ *   transactions in async contexts, `tryCache()`, `storeCache()` and `clearCache()` know of caches.
  *
  * `test/internals.test.ts` fails when MikroORM changes one of these.
  */
 export interface Past {
-  /** What queries of this moment are called in a cache. */
+  /** What queries of this moment are called. */
   readonly name: string;
+  /** The id of the transaction that the past is as of. */
+  transaction(ask: AskLive): Promise<number>;
   /** The query as of the moment. Throws for one that does not only read. */
   rewrite(sql: string, ask: AskLive): Promise<string>;
   /** What an error of the database is to the user. */
   explain(error: unknown): unknown;
+  /** The listeners of a manager of the past, made of those of any manager. */
+  guard(events: EventManager): EventManager;
   /** Properties that the past does not have. */
   excluded(meta: EntityMetadata): readonly EntityProperty[];
   /** For a use of the connection that could go by the rewriting. */
@@ -39,42 +43,41 @@ export interface Past {
 /** Asks the database about now, in the query's own transaction. */
 export type AskLive = (sql: string, params: readonly unknown[]) => Promise<never[]>;
 
-/** A manager of the class of `em`, in its open transaction if there is one. */
-export function makePastManager<Manager extends EntityManager>(
-  em: Manager,
-  past: Past,
-  subscribers: readonly EventSubscriber[],
-): Manager {
-  const driver = makePastDriver(em.getDriver() as unknown as AbstractSqlDriver, past);
+/** A manager of the class of `em`, with its filters and its session, in its open transaction if there is one. */
+export function makePastManager<Manager extends EntityManager>(em: Manager, past: Past): Manager {
   const PastManager = pastClassOf(em.constructor as ManagerClass);
-  const manager = new PastManager(em.config, driver, em.getMetadata(), false, new EventManager([...subscribers]));
-  manager.setFlushMode(FlushMode.COMMIT);
-  const { schema } = em;
-  if (schema !== undefined) {
-    manager.schema = schema;
-  }
-  const transaction = em.getTransactionContext();
-  if (transaction) {
-    manager.setTransactionContext(transaction);
-  }
-  return manager as unknown as Manager;
+  const driver = makePastDriver(em.getDriver() as unknown as AbstractSqlDriver, past);
+  Object.assign(driver, {
+    createEntityManager: (useContext?: boolean) => new PastManager(em.config, driver, em.getMetadata(), useContext),
+  });
+  // what a manager holds in private only its own fork has
+  const seed = Object.assign(em.fork({ keepTransactionContext: true }), { driver, constructor: PastManager });
+  return seed.fork({ keepTransactionContext: true, flushMode: FlushMode.COMMIT }) as Manager;
 }
 
 type ManagerClass = new (
   config: Configuration,
-  driver: unknown,
+  driver: AbstractSqlDriver,
   metadata: MetadataStorage,
-  useContext: boolean,
-  events: EventManager,
+  useContext?: boolean,
+  events?: EventManager,
 ) => EntityManager;
 
 interface CachingManager {
   name: string;
-  driver: { readonly [PAST]: Past };
+  readonly config: Configuration;
+  readonly driver: PastDriver;
+  getTransactionContext(): unknown;
   tryCache(entity: unknown, config: unknown, key: unknown, ...rest: unknown[]): Promise<unknown>;
+  clearCache(key: string): Promise<void>;
 }
 
 const PAST = Symbol('past');
+
+interface PastDriver {
+  readonly [PAST]: Past & { readonly live: AbstractSqlConnection };
+}
+
 const pastClasses = new WeakMap<ManagerClass, ManagerClass>();
 
 function pastClassOf(managerClass: ManagerClass): ManagerClass {
@@ -84,18 +87,40 @@ function pastClassOf(managerClass: ManagerClass): ManagerClass {
   }
   const Base = managerClass as unknown as new (...args: unknown[]) => CachingManager;
   class PastManager extends Base {
-    constructor(...args: unknown[]) {
-      super(...args);
-      this.name = `${this.name} as of ${this.driver[PAST].name} (${++managers})`;
+    constructor(config: Configuration, driver: PastDriver, metadata: unknown, useContext: unknown, events: unknown) {
+      const past = driver[PAST];
+      const given = (events as EventManager | undefined) ?? new EventManager(config.get('subscribers') as never);
+      super(config, driver, metadata, useContext, past.guard(given));
+      this.name = `${this.name} as of ${past.name} (${++managers})`;
+    }
+
+    // in a transaction it would not ask the connection for its client
+    getKysely(): never {
+      return this.driver[PAST].refuse('getKysely()');
     }
 
     // a cache of the live manager must neither serve the past, nor be served by it
-    override tryCache(entity: unknown, config: unknown, key: unknown, ...rest: unknown[]): Promise<unknown> {
-      const { name } = this.driver[PAST];
-      const own = Array.isArray(config)
-        ? [`${String(config[0])} as of ${name}`, ...(config as unknown[]).slice(1)]
-        : config;
-      return super.tryCache(entity, own, Array.isArray(key) ? [...(key as unknown[]), `as of ${name}`] : key, ...rest);
+    override async tryCache(entity: unknown, config: unknown, key: unknown, ...rest: unknown[]): Promise<unknown> {
+      const cache: unknown = config ?? this.config.get('resultCache').global;
+      if (!cache) {
+        return super.tryCache(entity, config, key, ...rest);
+      }
+      const own = Array.isArray(cache) ? [await this.asOf(String(cache[0])), ...(cache as unknown[]).slice(1)] : cache;
+      return super.tryCache(
+        entity,
+        own,
+        Array.isArray(key) ? [...(key as unknown[]), await this.asOf('')] : key,
+        ...rest,
+      );
+    }
+
+    override async clearCache(key: string): Promise<void> {
+      return super.clearCache(await this.asOf(key));
+    }
+
+    private async asOf(key: string): Promise<string> {
+      const past = this.driver[PAST];
+      return `${key} as of ${await past.transaction(askerOf(past.live, this.getTransactionContext()))}`;
     }
   }
   Object.defineProperty(PastManager, 'name', { value: managerClass.name });
@@ -115,7 +140,7 @@ function makePastDriver(live: AbstractSqlDriver, past: Past): AbstractSqlDriver 
   const columns = live as unknown as Columns;
   const isExcluded = (meta: EntityMetadata, name: unknown) => past.excluded(meta).some(prop => prop.name === name);
   return Object.assign(Object.create(live) as AbstractSqlDriver, {
-    [PAST]: past,
+    [PAST]: { ...past, live: state.connection },
     connection: makePastConnection(state.connection, past),
     replicas: state.replicas.map(replica => makePastConnection(replica, past)),
     shouldHaveColumn(this: Columns, meta: EntityMetadata, prop: EntityProperty, ...rest: unknown[]) {
@@ -132,6 +157,10 @@ function makePastDriver(live: AbstractSqlDriver, past: Past): AbstractSqlDriver 
 /** What a connection has that runs SQL which would not be rewritten. */
 const REFUSED = ['getClient', 'getNativeClient', 'executeDump', 'callRoutine', 'callRoutineFunction', 'loadFile'];
 
+function askerOf(live: AbstractSqlConnection, transaction: unknown): AskLive {
+  return (sql, params) => live.execute(sql, [...params], 'all', transaction as never) as Promise<never[]>;
+}
+
 function makePastConnection(live: AbstractSqlConnection, past: Past): AbstractSqlConnection {
   const rewrite = async (query: unknown, params: unknown, transaction: unknown) => {
     const fragment = query instanceof NativeQueryBuilder ? query.toRaw() : query;
@@ -139,10 +168,14 @@ function makePastConnection(live: AbstractSqlConnection, past: Past): AbstractSq
       typeof fragment === 'string' && !Array.isArray(params) && params !== undefined
         ? raw(fragment, params as never)
         : fragment;
-    const sql = isRaw(plain) ? plain.sql : String(plain);
-    const ask: AskLive = (question, values) =>
-      live.execute(question, [...values], 'all', transaction as never) as Promise<never[]>;
-    return { sql: await past.rewrite(sql, ask), params: isRaw(plain) ? plain.params : ((params ?? []) as unknown[]) };
+    let sql = isRaw(plain) ? plain.sql : String(plain);
+    let values = isRaw(plain) ? plain.params : ((params ?? []) as unknown[]);
+    // a parameter that is SQL, or the name of a table, is seen when it is in its place
+    if (sql.includes('??') || hasRaw(values)) {
+      sql = live.getPlatform().formatQuery(sql, values);
+      values = [];
+    }
+    return { sql: await past.rewrite(sql, askerOf(live, transaction)), params: values };
   };
   const own: Record<string, unknown> = {
     async execute(query: unknown, params: unknown, method: never, transaction: never, ...rest: never[]) {
@@ -162,6 +195,9 @@ function makePastConnection(live: AbstractSqlConnection, past: Past): AbstractSq
       }
     },
   };
+  // what can't be seen in SQL, such as a function that writes, the database refuses
+  own['begin'] = (options?: object) => live.begin({ ...options, readOnly: true });
+  own['transactional'] = (act: never, options?: object) => live.transactional(act, { ...options, readOnly: true });
   for (const name of REFUSED) {
     own[name] = () => past.refuse(`${name}()`);
   }
@@ -175,4 +211,8 @@ function makePastConnection(live: AbstractSqlConnection, past: Past): AbstractSq
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
   });
+}
+
+function hasRaw(values: readonly unknown[]): boolean {
+  return values.some(value => isRaw(value) || (Array.isArray(value) && hasRaw(value as unknown[])));
 }

@@ -1,8 +1,23 @@
 import type { Platform } from '@mikro-orm/core';
-import { deriveShadows, type Shadow } from '../metadata/shadows.ts';
+import { BasePostgreSqlPlatform } from '@mikro-orm/sql';
 import { inSchema } from '../metadata/schemas.ts';
+import { deriveShadows, type Shadow } from '../metadata/shadows.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
-import { blankOut, withExpressions } from './sqlText.ts';
+import { countExplain, findWrite, withExpressions } from './sqlText.ts';
+import { folded, isWord, tokensOf, type SqlDialect, type Token } from './sqlTokens.ts';
+import { findExpressions, findQualified } from './tableNames.ts';
+import type { View } from './views.ts';
+
+/** What a query can read from. */
+type Source = Shadow | View;
+
+/** One query that is asked of the past. */
+interface Casting {
+  readonly transaction: number;
+  readonly sources: readonly Source[];
+  /** By their unquoted name, each after those that it needs. */
+  readonly expressions: Map<string, string>;
+}
 
 /**
  * Asks any query of the past: a common table expression hides the table of its name, and the database pushes the query's
@@ -11,63 +26,101 @@ import { blankOut, withExpressions } from './sqlText.ts';
 export class Shadows {
   readonly all: readonly Shadow[];
   readonly #platform: Platform;
+  readonly #dialect: SqlDialect;
 
   constructor(model: VersioningModel, platform: Platform) {
     this.all = deriveShadows(model, platform);
     this.#platform = platform;
+    this.#dialect = platform instanceof BasePostgreSqlPlatform ? 'postgresql' : 'sqlite';
+  }
+
+  /** The word by which SQL is more than a question; `undefined` for one that only reads. */
+  findWrite(sql: string): string | undefined {
+    return findWrite(tokensOf(sql, this.#dialect));
   }
 
   /** The query as of a transaction. */
-  cast(sql: string, transaction: number): string {
+  cast(sql: string, transaction: number, views: readonly View[]): string {
     const expressions = new Map<string, string>();
-    let rewritten = sql;
-    for (const shadow of this.all) {
-      rewritten = this.#qualified(rewritten, shadow, transaction, expressions);
-    }
-    const names = blankOut(rewritten, false);
-    for (const shadow of this.all.filter(each => this.#isUnqualified(each))) {
-      if (nameOf(shadow.table).test(names)) {
-        const name = this.#platform.quoteIdentifier(shadow.table);
-        expressions.set(name, inSchema(shadow.at(transaction), undefined, this.#platform));
-      }
-    }
-    // materialized, the database would work out the whole table first
-    return withExpressions(
-      rewritten,
-      [...expressions].map(([name, query]) => `${name} as not materialized (${query})`),
-    );
+    const rewritten = this.#rewrite(sql, { transaction, expressions, sources: [...this.all, ...views] });
+    return expressions.size === 0 ? sql : this.#prefixed(rewritten, expressions);
   }
 
-  /** A schema can't be part of an expression's name: `"app"."article"` becomes `"app.article"`. */
-  #qualified(sql: string, shadow: Shadow, transaction: number, expressions: Map<string, string>): string {
-    const names = blankOut(sql, false);
-    // any schema may be a manager's, but `a.article` in a list of columns is none
-    const where = shadow.schema === '*' ? String.raw`(?<=\b(?:from|join)\s+)` : '';
-    const reference = new RegExp(
-      String.raw`${where}(${QUOTED}|\w+)\s*\.\s*(?:${quotedOrBare(shadow.table)})(?!\s*\.|\w)`,
-      'gi',
-    );
+  /** Lists an expression for each table that the SQL names. One of a schema gets a name of its own in the SQL. */
+  #rewrite(sql: string, casting: Casting): string {
+    const tokens = tokensOf(sql, this.#dialect);
+    const names = new Set(tokens.map(({ value }) => value.toLowerCase()));
+    const named = casting.sources.filter(({ table }) => names.has(table.toLowerCase()));
+    for (const source of named.filter(each => this.#isUnqualified(each))) {
+      this.#express(source.table, source, undefined, casting);
+    }
+    return named.length === 0 ? sql : this.#qualified(sql, tokens, named, casting);
+  }
+
+  /** A schema can't be part of an expression's name: `"app"."article"` becomes `"app/article"`. */
+  #qualified(sql: string, tokens: readonly Token[], named: readonly Source[], casting: Casting): string {
     let result = '';
     let end = 0;
-    for (const match of names.matchAll(reference)) {
-      const schema = match[1]!.replaceAll(/^["`]|["`]$/g, '');
-      if (!this.#isIn(shadow, schema)) {
+    for (const { schema, table, isSource, hasAlias } of findQualified(tokens)) {
+      const source = named.find(each => this.#isMeant(each, schema, table));
+      if (!source) {
         continue;
       }
-      const name = this.#platform.quoteIdentifier(`${schema}/${shadow.table}`.replaceAll('.', '/'));
-      expressions.set(name, inSchema(shadow.at(transaction), schema, this.#platform));
-      result += sql.slice(end, match.index) + name;
-      end = match.index + match[0].length;
+      const alias = this.#platform.quoteIdentifier(source.table);
+      let name = alias;
+      if (isSource) {
+        const key = `${schema.value}/${source.table}`.replaceAll('.', '/');
+        this.#express(key, source, schema.value, casting);
+        name = this.#platform.quoteIdentifier(key) + (hasAlias ? '' : ` as ${alias}`);
+      }
+      result += sql.slice(end, schema.start) + name;
+      end = table.end;
     }
     return result + sql.slice(end);
   }
 
-  #isIn({ schema }: Shadow, named: string): boolean {
-    return schema === '*' || named === (schema ?? this.#configured ?? this.#platform.getDefaultSchemaName());
+  /** After those that it needs itself. */
+  #express(name: string, source: Source, schema: string | undefined, casting: Casting): void {
+    const { expressions, transaction } = casting;
+    if (expressions.has(name)) {
+      return;
+    }
+    if ('at' in source) {
+      expressions.set(name, inSchema(source.at(transaction), schema, this.#platform));
+      return;
+    }
+    // a view may call a column like itself
+    const sources = casting.sources.filter(each => each !== source);
+    expressions.set(name, this.#rewrite(source.definition, { ...casting, sources }));
+  }
+
+  #prefixed(sql: string, expressions: Map<string, string>): string {
+    const tokens = tokensOf(sql, this.#dialect);
+    const start = countExplain(tokens);
+    const own = new Set(findExpressions(tokens, start).map(token => folded(token, this.#dialect)));
+    const isOwn = (table: string) => own.has(this.#dialect === 'sqlite' ? table.toLowerCase() : table);
+    // an expression of the query hides the table itself, in PostgreSQL only for what comes after it
+    const hides = this.#dialect === 'sqlite' || isWord(tokens[start + 1], 'recursive');
+    const ours = [...expressions].filter(([table]) => !(hides && isOwn(table)));
+    // materialized, the database would work out the whole table first
+    const list = ours.map(
+      ([table, query]) => `${this.#platform.quoteIdentifier(table)} as not materialized (${query})`,
+    );
+    if (!ours.some(([table]) => isOwn(table))) {
+      return withExpressions(sql, tokens, list);
+    }
+    const at = tokens[start]!.start;
+    return `${sql.slice(0, at)}with ${list.join(', ')} select * from (${sql.slice(at)}\n) as "query"`;
+  }
+
+  #isMeant({ schema, table }: Source, inSchemaNamed: Token, named: Token): boolean {
+    const name = this.#dialect === 'sqlite' ? table.toLowerCase() : table;
+    const known = schema ?? this.#configured ?? this.#platform.getDefaultSchemaName();
+    return name === folded(named, this.#dialect) && (schema === '*' || known === folded(inSchemaNamed, this.#dialect));
   }
 
   /** Whether a name without a schema means this table. */
-  #isUnqualified({ schema }: Shadow): boolean {
+  #isUnqualified({ schema }: Source): boolean {
     const known = schema === undefined || schema === '*' ? this.#configured : schema;
     return known === undefined || known === this.#platform.getDefaultSchemaName();
   }
@@ -75,16 +128,4 @@ export class Shadows {
   get #configured(): string | undefined {
     return this.#platform.getConfig().get('schema');
   }
-}
-
-const QUOTED = '"(?:[^"]|"")*"|`(?:[^`]|``)*`';
-
-/** A table's name, quoted or not, that is not a part of another one or a column of another alias. */
-function nameOf(table: string): RegExp {
-  return new RegExp(`(?<![\\w.])(?:${quotedOrBare(table)})(?!\\w)`, 'i');
-}
-
-function quotedOrBare(table: string): string {
-  const name = table.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`);
-  return `"${name}"|\`${name}\`|(?<!["\`\\w])${name}(?!["\`\\w])`;
 }

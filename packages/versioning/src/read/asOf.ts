@@ -1,11 +1,18 @@
-import type { EntityManager, EntityMetadata, EntityProperty, EventSubscriber, FlushEventArgs } from '@mikro-orm/core';
+import {
+  EventManager,
+  type EntityManager,
+  type EntityMetadata,
+  type EntityProperty,
+  type EventSubscriber,
+  type FlushEventArgs,
+} from '@mikro-orm/core';
 import { makePastManager, type AskLive, type Past } from '../internals/pastManagers.ts';
 import { VersioningError } from '../errors.ts';
 import { findExcluded } from '../metadata/shadows.ts';
 import { historyOf } from './histories.ts';
 import { readMoment, type Moment } from './moments.ts';
 import type { Shadows } from './Shadows.ts';
-import { findWrite } from './sqlText.ts';
+import { viewsOf } from './views.ts';
 
 /**
  * A read-only manager of the past: every query of it, of any kind and at any depth, sees the database as of one moment, and
@@ -14,8 +21,9 @@ import { findWrite } from './sqlText.ts';
  *     const past = asOf(em, new Date('2024-01-01'));
  *     await past.find(Article, { category: { name: 'News' } }, { populate: ['tags'] });
  *
- * Its identity map is its own, its forks keep the moment, and what it loaded is initialized later as of the same moment. In
- * an open transaction of `em` it reads in that transaction. A moment is looked up with the first query, and then holds.
+ * Its identity map is its own, its forks keep the moment, and what it loaded is initialized later as of the same moment. It
+ * has the filters of `em` and their parameters, and in an open transaction of `em` it reads in that transaction. A moment is
+ * looked up with the first query, and then holds.
  *
  * Flushing and writing through it throws a `VersioningError` before anything reaches the database, and so do conditions on
  * excluded properties; a query throws one for a transaction that does not exist.
@@ -26,12 +34,13 @@ export function asOf<Manager extends EntityManager>(em: Manager, moment: Moment)
   const excluded = new WeakMap<EntityMetadata, EntityProperty[]>();
   const past: Past = {
     name: resolved.name,
+    transaction: resolved.transaction,
     async rewrite(sql: string, ask: AskLive) {
-      const write = findWrite(sql);
+      const write = shadows.findWrite(sql);
       if (write !== undefined) {
         throw VersioningError.pastIsReadOnly(`A query with '${write}'`);
       }
-      return shadows.cast(sql, await resolved.transaction(ask));
+      return shadows.cast(sql, await resolved.transaction(ask), viewsOf(em));
     },
     explain: error => explained(error, shadows),
     excluded(meta) {
@@ -39,12 +48,17 @@ export function asOf<Manager extends EntityManager>(em: Manager, moment: Moment)
       excluded.set(meta, known);
       return known;
     },
+    guard(events) {
+      const subscribers = [...events.getSubscribers()];
+      return subscribers.some(subscriber => subscriber instanceof ReadOnly)
+        ? events
+        : new EventManager([new ReadOnly(), ...subscribers.filter(subscriber => !isOurs(subscriber))]);
+    },
     refuse(what) {
       throw VersioningError.goesByThePast(what);
     },
   };
-  const subscribers = [...em.getEventManager().getSubscribers()].filter(subscriber => !isOurs(subscriber));
-  return makePastManager(em, past, [new ReadOnly(), ...subscribers]);
+  return makePastManager(em, past);
 }
 
 /** Refuses a flush that would write. */

@@ -1,47 +1,55 @@
-/**
- * SQL as far as a shadowed query needs to know it: where names are, which are not text, and whether it only reads. Follows
- * the lexical rules of PostgreSQL and SQLite.
- */
-const TOKEN =
-  /e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|--[^\n]*|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$|"(?:[^"]|"")*"|`(?:[^`]|``)*`/gi;
+import { isSign, isWord, type Token } from './sqlTokens.ts';
 
-/** The SQL with everything that is text or comment blanked out, and quoted names too where asked; as long as before. */
-export function blankOut(sql: string, names: boolean): string {
-  return sql.replaceAll(TOKEN, token => {
-    const isName = token.startsWith('"') || token.startsWith('`');
-    return isName && !names ? token : ' '.repeat(token.length);
-  });
-}
+/** What may begin a query. */
+const READS = ['select', 'with', 'values', 'table'];
 
-/** What can change something, or lock it, also inside of a query. */
-const WRITES =
-  /\b(?:into|delete\s+from|update\s+[^\s,()]+(?:\s+(?:as\s+)?\w+)?\s+set|truncate|merge|drop|alter|create|grant|revoke|copy|call|do|lock|vacuum|reindex|refresh|attach|detach|replace\s+into|for\s+(?:no\s+key\s+)?update|for\s+(?:key\s+)?share)\b/i;
+/** What changes something, or locks it, also inside of a query. No function is called like one of these. */
+const WRITES = ['insert', 'update', 'delete', 'merge', 'into'];
 
 /** The word by which SQL is more than a question; `undefined` for one that only reads. */
-export function findWrite(sql: string): string | undefined {
-  // what is in quotes is no keyword, but stands for a name
-  const plain = sql.replaceAll(TOKEN, token =>
-    /^["`]/.test(token) ? '_'.repeat(token.length) : ' '.repeat(token.length),
-  );
-  const start = /^[\s(]*(\w+)/.exec(plain)?.[1]?.toLowerCase() ?? '';
-  if (!['select', 'with', 'values', 'explain', 'table', 'show'].includes(start)) {
-    return start;
+export function findWrite(tokens: readonly Token[]): string | undefined {
+  const query = tokens.slice(countExplain(tokens));
+  const start = query.find(token => !isSign(token, '('));
+  if (!start || !isWord(start, ...READS, 'show')) {
+    return start?.value.toLowerCase() ?? '';
   }
-  if (/;\s*\S/.test(plain)) {
-    return ';';
-  }
-  return WRITES.exec(plain)?.[0].toLowerCase().replaceAll(/\s+/g, ' ');
+  const write = query.find((token, i) => {
+    const [previous, before] = [query[i - 1], query[i - 2]];
+    return (
+      (isWord(token, ...WRITES) && !(isSign(previous, '.') && isName(before))) ||
+      (isWord(token, 'share') && isWord(previous, 'for', 'key')) ||
+      (isSign(token, ';') && i < query.length - 1)
+    );
+  });
+  return isWord(write, 'share') ? 'for share' : write?.value.toLowerCase();
 }
 
 /** The query with common table expressions in front of its own. */
-export function withExpressions(sql: string, expressions: readonly string[]): string {
+export function withExpressions(sql: string, tokens: readonly Token[], expressions: readonly string[]): string {
   if (expressions.length === 0) {
     return sql;
   }
-  const own = /^(\s*with(?:\s+recursive)?\s)/i.exec(blankOut(sql, false));
-  if (own) {
-    return `${sql.slice(0, own[1]!.length)}${expressions.join(', ')}, ${sql.slice(own[1]!.length)}`;
+  const explain = countExplain(tokens);
+  const own = isWord(tokens[explain], 'with') ? (isWord(tokens[explain + 1], 'recursive') ? 2 : 1) : 0;
+  const at = tokens[explain + own]!.start;
+  const list = expressions.join(', ');
+  return `${sql.slice(0, at)}${own > 0 ? ` ${list}, ` : `with ${list} `}${sql.slice(at)}`;
+}
+
+/** How many tokens are `explain` and its options, `explain (analyze)` or `explain query plan`. */
+export function countExplain(tokens: readonly Token[]): number {
+  if (!isWord(tokens[0], 'explain')) {
+    return 0;
   }
-  const explain = /^\s*explain\b(?:\s*\([^)]*\)|\s+query\s+plan|(?:\s+(?:analyze|verbose))*)\s*/i.exec(sql)?.[0] ?? '';
-  return `${explain}with ${expressions.join(', ')} ${sql.slice(explain.length)}`;
+  const hasOptions = isSign(tokens[1], '(') && !isSign(tokens[2], '(') && !isWord(tokens[2], ...READS);
+  if (hasOptions) {
+    const end = tokens.findIndex(token => isSign(token, ')'));
+    return end + 1 || tokens.length;
+  }
+  const end = tokens.findIndex((token, i) => i > 0 && !isWord(token, 'query', 'plan', 'analyze', 'verbose'));
+  return end === -1 ? tokens.length : end;
+}
+
+function isName(token: Token | undefined): boolean {
+  return token?.kind === 'word' || token?.kind === 'quoted';
 }
