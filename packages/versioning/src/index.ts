@@ -22,6 +22,7 @@ export type {
 } from './model/Version.ts';
 
 // Reading
+export { history, type HistoryOptions } from './read/history.ts';
 export { countVersions, loadHistory, versionOf } from './read/versions.ts';
 
 // The past

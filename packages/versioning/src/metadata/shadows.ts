@@ -11,7 +11,13 @@ export interface Shadow {
   readonly schema: string | undefined;
   readonly table: string;
   /** `select "id", "name" from "article_version" where …` at a transaction; of a wildcard, with a placeholder for the schema. */
-  readonly at: (transaction: number) => string;
+  readonly at: (transaction: number | string) => string;
+  /** All states that the table ever had, each with the id of its version. */
+  readonly ever: string;
+  /** Whether the history is one of links: then a change can leave nothing but the end of a span. */
+  readonly isLink: boolean;
+  /** The history's quoted name; of a wildcard, with a placeholder. */
+  readonly history: string;
   readonly meta: EntityMetadata;
   /** Unquoted columns; those without history are missing. */
   readonly columns: ReadonlySet<string>;
@@ -20,7 +26,7 @@ export interface Shadow {
 /** A shadow of every live table that has history. */
 export function deriveShadows(model: VersioningModel, platform: Platform): Shadow[] {
   const quote = (identifier: string) => platform.quoteIdentifier(identifier);
-  const { transactionId, endTransactionId, operationType, entityType } = model.columns;
+  const { versionId, transactionId, endTransactionId, operationType, entityType } = model.columns;
   const shadow = (
     meta: EntityMetadata,
     history: string,
@@ -36,6 +42,9 @@ export function deriveShadows(model: VersioningModel, platform: Platform): Shado
       table: meta.tableName,
       meta,
       columns: new Set(columns.keys()),
+      history,
+      isLink: conditions.length === 0,
+      ever: `select ${quote(versionId)}, ${selected.join(', ')} from ${history} where ${conditions.join(' and ') || 'true'}`,
       at: transaction =>
         `select ${selected.join(', ')} from ${history} where ${quote(transactionId)} <= ${transaction} ` +
         `and ${quote(endTransactionId)} > ${transaction}${more}`,

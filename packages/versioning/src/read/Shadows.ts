@@ -11,9 +11,12 @@ import type { View } from './views.ts';
 /** What a query can read from. */
 type Source = Shadow | View;
 
+/** The query that stands for a table, of the schema that the SQL names. */
+type QueryOf = (shadow: Shadow, schema: string | undefined) => string;
+
 /** One query that is asked of the past. */
 interface Casting {
-  readonly transaction: number;
+  readonly queryOf: QueryOf;
   readonly sources: readonly Source[];
   /** By their unquoted name, each after those that it needs. */
   readonly expressions: Map<string, string>;
@@ -39,10 +42,22 @@ export class Shadows {
     return findWrite(tokensOf(sql, this.#dialect));
   }
 
-  /** The query as of a transaction. */
-  cast(sql: string, transaction: number, views: readonly View[]): string {
+  /** The names and keywords of SQL, in lower case. */
+  wordsOf(sql: string): string[] {
+    return tokensOf(sql, this.#dialect)
+      .filter(({ kind }) => kind === 'word' || kind === 'quoted')
+      .map(({ value }) => value.toLowerCase());
+  }
+
+  /** The query as of a transaction: its id, or SQL that yields one. */
+  cast(sql: string, transaction: number | string, views: readonly View[]): string {
+    return this.castBy(sql, views, shadow => shadow.at(transaction));
+  }
+
+  /** The query with another one in the place of each table that it names. */
+  castBy(sql: string, views: readonly View[], queryOf: QueryOf): string {
     const expressions = new Map<string, string>();
-    const rewritten = this.#rewrite(sql, { transaction, expressions, sources: [...this.all, ...views] });
+    const rewritten = this.#rewrite(sql, { queryOf, expressions, sources: [...this.all, ...views] });
     return expressions.size === 0 ? sql : this.#prefixed(rewritten, expressions);
   }
 
@@ -81,12 +96,12 @@ export class Shadows {
 
   /** After those that it needs itself. */
   #express(name: string, source: Source, schema: string | undefined, casting: Casting): void {
-    const { expressions, transaction } = casting;
+    const { expressions, queryOf } = casting;
     if (expressions.has(name)) {
       return;
     }
     if ('at' in source) {
-      expressions.set(name, inSchema(source.at(transaction), schema, this.#platform));
+      expressions.set(name, inSchema(queryOf(source, schema), schema, this.#platform));
       return;
     }
     // a view may call a column like itself

@@ -80,7 +80,7 @@ class ReadOnly implements EventSubscriber {
 const ACTIONS: Readonly<Record<string, string>> = { create: 'created', update: 'changed', update_early: 'changed' };
 
 /** A column that is missing because it has no history gets a sentence of its own. */
-function explained(error: unknown, { all }: Shadows): unknown {
+export function explained(error: unknown, { all }: Shadows): unknown {
   const { message, code } = error as { message?: string; code?: string };
   const missing =
     /no such column: (?:\w+\.)?(\w+)|column (?:"?\w+"?\.)?"?(\w+)"? does not exist/.exec(message ?? '') ?? undefined;
