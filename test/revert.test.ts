@@ -307,5 +307,137 @@ describeEachDatabase('revert', db => {
         /^A Comment that came later can't be unlinked from comments/,
       );
     });
+
+    it('rows that need each other come back together', async () => {
+      const em = orm.em.fork();
+      const author = em.create(Author, { id: 1, name: 'a1' });
+      const book = em.create(Book, { id: 1, title: 'b1', author });
+      await em.flush();
+      author.favourite = book;
+      await em.flush();
+      author.favourite = null;
+      await em.flush();
+      em.remove(book);
+      em.remove(author);
+      await em.flush();
+      const then = await version(Author as never, { id: 1 }, 1);
+      await expect(revert(then)).rejects.toMatchObject({ code: ErrorCode.TARGET_GONE });
+      await expect(revert(then, { relations: ['books'] as never[] })).resolves.toBeTruthy();
+      const inner = orm.em.fork();
+      const again = await inner.findOneOrFail(versionOf(Author), {
+        versionId: (then as { versionId: number }).versionId,
+      });
+      await revert(again, { relations: ['favourite'] });
+      await inner.flush();
+      const fresh = await orm.em.fork().findOneOrFail(Author, 1, { populate: ['favourite.author'] });
+      expect(fresh.favourite!.title).toBe('b1');
+      expect(fresh.favourite!.author).toBe(fresh);
+    });
+
+    it('an error leaves the manager as it was', async () => {
+      const em = orm.em.fork();
+      const author = em.create(Author, { id: 1, name: 'a1' });
+      const other = em.create(Author, { id: 2, name: 'other' });
+      const book = em.create(Book, { id: 1, title: 'b1', author });
+      author.favourite = em.create(Book, { id: 2, title: 'gone', author: other });
+      await em.flush();
+      author.favourite = null;
+      em.remove(book);
+      await em.flush();
+      em.remove(await em.findOneOrFail(Book, 2));
+      author.name = 'a2';
+      await em.flush();
+      const inner = orm.em.fork();
+      const [first] = await inner.find(versionOf(Author), { id: 1 }, { orderBy: { versionId: 'asc' } });
+      await expect(revert(first!, { relations: ['books'] })).rejects.toThrow(/relations: \['favourite'\]/);
+      inner.getUnitOfWork().computeChangeSets();
+      expect(inner.getUnitOfWork().getChangeSets()).toEqual([]);
+      expect((await inner.findOneOrFail(Author, 1)).name).toBe('a2');
+    });
+
+    it('a child goes back to the parent that had it, whichever parent comes first', async () => {
+      for (const path of ['books.author.books', 'notes']) {
+        await orm.schema.clear();
+        const em = orm.em.fork();
+        const [one, two] = [1, 2].map(id => em.create(Author, { id, name: `x${id}` }));
+        em.create(Book, { id: 1, title: 'first', author: one! });
+        const book = em.create(Book, { id: 2, title: 'second', author: two! });
+        const note = em.create(Note, { id: 1, text: 'n', author: one! });
+        await em.flush();
+        book.author = one!;
+        note.author = two!;
+        await em.flush();
+        const inner = orm.em.fork();
+        const [then] = await inner.find(versionOf(Book), { id: 2 }, { orderBy: { versionId: 'asc' } });
+        await revert(then!, { relations: [`author.${path}`] as never[] });
+        await inner.flush();
+        expect((await orm.em.fork().findOneOrFail(Book, 2)).author!.id).toBe(2);
+        const first = await orm.em.fork().find(Note, {});
+        // an orphan of the second author that the first one had is none where the first one has it back
+        expect(first.map(each => [each.text, each.author.id])).toEqual(path === 'notes' ? [] : [['n', 2]]);
+      }
+      const em = orm.em.fork();
+      const [one, two] = [11, 12].map(id => em.create(Author, { id, name: `x${id}` }));
+      const book = em.create(Book, { id: 11, title: 'b', author: one! });
+      const note = em.create(Note, { id: 11, text: 'n', author: one! });
+      one!.favourite = em.create(Book, { id: 12, title: 'of the other', author: two! });
+      await em.flush();
+      book.author = two!;
+      note.author = two!;
+      await em.flush();
+      const inner = orm.em.fork();
+      const [then] = await inner.find(versionOf(Author), { id: 11 }, { orderBy: { versionId: 'asc' } });
+      await revert(then!, { relations: ['favourite.author.books', 'favourite.author.notes', 'books', 'notes'] });
+      await inner.flush();
+      expect((await orm.em.fork().findOneOrFail(Book, 11)).author!.id).toBe(11);
+      expect((await orm.em.fork().findOneOrFail(Note, 11)).author.id).toBe(11);
+    });
+
+    it('a row that is reached on several paths follows each of them', async () => {
+      const em = orm.em.fork();
+      const author = em.create(Author, { id: 1, name: 'a1' });
+      author.favourite = em.create(Book, { id: 1, title: 'b1', author });
+      const note = em.create(Note, { id: 1, text: 'n', author });
+      await em.flush();
+      author.name = 'a2';
+      note.text = 'changed';
+      await em.flush();
+      const inner = orm.em.fork();
+      const [then] = await inner.find(versionOf(Author), { id: 1 }, { orderBy: { versionId: 'asc' } });
+      await revert(then!, { relations: ['favourite.author.notes'] });
+      await inner.flush();
+      expect((await orm.em.fork().findOneOrFail(Note, 1)).text).toBe('n');
+    });
+
+    it('a to-one that led nowhere leads nowhere again', async () => {
+      const em = orm.em.fork();
+      const book = em.create(Book, { id: 1, title: 'b' });
+      await em.flush();
+      book.author = em.create(Author, { id: 1, name: 'a' });
+      await em.flush();
+      const inner = orm.em.fork();
+      await revert(await inner.findOneOrFail(Book, 1), 1, { relations: ['author.books'] });
+      await inner.flush();
+      expect((await orm.em.fork().findOneOrFail(Book, 1)).author).toBeNull();
+      expect(await orm.em.fork().count(Author)).toBe(1);
+    });
+
+    it('link targets that are gone come back where they have history, and are left out where not', async () => {
+      const em = orm.em.fork();
+      const article = em.create(Article, {
+        id: 1,
+        name: 'a',
+        tags: [1, 2].map(id => em.create(Tag, { id, name: `t${id}` })),
+      });
+      await em.flush();
+      article.name = 'b';
+      em.remove(await em.findOneOrFail(Tag, 1));
+      await em.flush();
+      const inner = orm.em.fork();
+      await revert(await inner.findOneOrFail(Article, 1), 1, { relations: ['tags'] });
+      await inner.flush();
+      const fresh = await orm.em.fork().findOneOrFail(Article, 1, { populate: ['tags'] });
+      expect([fresh.name, fresh.tags.getIdentifiers()]).toEqual(['a', [2]]);
+    });
   });
 });
