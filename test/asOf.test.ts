@@ -157,10 +157,10 @@ describeEachDatabase('the past', db => {
     expect(await asOf(em, new Date(0)).count(Article)).toBe(0);
     await expect(name(999)).rejects.toMatchObject({
       code: ErrorCode.NO_SUCH_TRANSACTION,
-      message: 'There is no transaction 999 to read the past as of. Give asOf() one that exists, or a Date.',
+      message: 'There is no transaction 999. Give one that exists, or a Date.',
     });
     expect(() => asOf(em, 'yesterday' as never)).toThrow(
-      "asOf() was given yesterday, which is no moment. Give it a VersionTransaction or its id, a version, a Date, or 'latest'.",
+      "yesterday is no moment. Give a VersionTransaction or its id, a version, a Date, or 'latest'.",
     );
   });
 

@@ -19,7 +19,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const marked = /<!-- This example is compiled[^\n]*\n\n```ts\n(.*?)```/gs;
 
-it.each(['README.md', 'docs/asking-the-past.md'])(
+it.each(['README.md', 'docs/asking-the-past.md', 'docs/going-back.md'])(
   'the example in %s compiles, runs, and prints what its comments say',
   async page => {
     const text = await readFile(join(root, page), 'utf8');
@@ -45,7 +45,9 @@ it.each(['README.md', 'docs/asking-the-past.md'])(
       .trim()
       .split('\n')
       .map(line => line.trim());
-    const commented = [...source.matchAll(/^console\.log\(.*\); \/\/ (.*)$/gm)].map(([, comment]) => comment);
+    const commented = [...source.matchAll(/^(?: *console\.log\(.*\); \/\/|\/\/ →) (.*)$/gm)].map(
+      ([, comment]) => comment,
+    );
     const plain = (lines: readonly (string | undefined)[]) => lines.map(line => line!.replaceAll(/[\s']/g, ''));
     expect(commented.length).toBeGreaterThan(5);
     expect(plain(printed)).toEqual(plain(commented));

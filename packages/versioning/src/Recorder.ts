@@ -21,7 +21,7 @@ import type { Frame } from './model/Touched.ts';
 import type { VersioningContext } from './model/VersioningContext.ts';
 import type { VersioningModel } from './model/VersioningModel.ts';
 import type { ResolvedOptions } from './options.ts';
-import { forgetLoadedVersions } from './read/loadedVersions.ts';
+import { forgetLoadedVersions, forgetRemoved } from './read/loadedVersions.ts';
 import { refuseHistoryWrites } from './read/guard.ts';
 import { connectionOf, rollBack } from './store/connection.ts';
 import type { Store } from './store/Store.ts';
@@ -148,6 +148,7 @@ export class Recorder implements EventSubscriber {
 
   /** The end of a flush inside of a transaction; an implicit flush has committed by now. */
   async afterFlush({ em, uow }: FlushEventArgs): Promise<void> {
+    forgetRemoved(em as EntityManager, uow, this.#model);
     const flush = this.#flushes.get(uow);
     this.#flushes.delete(uow);
     const transaction = em.getTransactionContext<TransactionHandle>();

@@ -37,7 +37,7 @@ export interface UndoConflict {
 export class VersioningError extends Error {
   readonly code: ErrorCode;
   /** Of the code `CONFLICT`. */
-  readonly conflicts?: readonly UndoConflict[];
+  declare readonly conflicts?: readonly UndoConflict[];
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
@@ -182,7 +182,7 @@ export class VersioningError extends Error {
   static noSuchTransaction(id: number): VersioningError {
     return new VersioningError(
       ErrorCode.NO_SUCH_TRANSACTION,
-      `There is no transaction ${id} to read the past as of. Give asOf() one that exists, or a Date.`,
+      `There is no transaction ${id}. Give one that exists, or a Date.`,
     );
   }
 
@@ -196,7 +196,7 @@ export class VersioningError extends Error {
   static notAMoment(given: string): VersioningError {
     return new VersioningError(
       ErrorCode.NO_SUCH_TRANSACTION,
-      `asOf() was given ${given}, which is no moment. Give it a VersionTransaction or its id, a version, a Date, or 'latest'.`,
+      `${given} is no moment. Give a VersionTransaction or its id, a version, a Date, or 'latest'.`,
     );
   }
 

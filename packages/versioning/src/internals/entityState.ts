@@ -1,4 +1,10 @@
-import { helper, TransactionContext, type EntityManager, type EntityMetadata } from '@mikro-orm/core';
+import {
+  helper,
+  TransactionContext,
+  type EntityManager,
+  type EntityMetadata,
+  type EntityProperty,
+} from '@mikro-orm/core';
 
 /*
  * Internals of MikroORM leaned on: what `helper(entity)`, exported and marked `@internal`, knows of an entity.
@@ -83,6 +89,20 @@ export function markStale(entity: object, em: EntityManager): void {
   // which leaves out what says the class of a row
   delete snapshot[wrapped.__meta.root.discriminatorColumn as string];
   wrapped.__originalEntityData = snapshot;
+}
+
+/**
+ * Makes a to-one relation of a loaded entity lead nowhere, without telling the other side. Where it has a column, the
+ * entity becomes a reference again, since the column keeps its value.
+ */
+export function forgetTarget(entity: object, prop: EntityProperty, em: EntityManager): void {
+  const data = helper(entity).__data;
+  if (prop.persist === false) {
+    Object.assign(prop.name in data ? data : entity, { [prop.name]: null });
+  } else {
+    delete data[prop.name];
+    markStale(entity, em);
+  }
 }
 
 /** Whether the entity is in an identity map. */

@@ -1,5 +1,12 @@
-import { Collection, type EntityManager, type EntityMetadata } from '@mikro-orm/core';
-import { isManaged, keyOrValue, markStale, metaOf, primaryKeyOf } from '../internals/entityState.ts';
+import {
+  ChangeSetType,
+  Collection,
+  Reference,
+  type EntityManager,
+  type EntityMetadata,
+  type UnitOfWork,
+} from '@mikro-orm/core';
+import { forgetTarget, isManaged, keyOrValue, markStale, metaOf, primaryKeyOf } from '../internals/entityState.ts';
 import { versionInfos } from '../metadata/versionClass.ts';
 import { serializeKey } from '../model/Touched.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
@@ -33,6 +40,28 @@ export function forgetLoadedVersions(em: EntityManager, entities: ReadonlySet<ob
       const isOpen = (instance as { endTransaction?: unknown }).endTransaction === null;
       if (isOpen && ids.has(identify(version, liveKeyOf(instance)))) {
         markStale(instance, em);
+      }
+    }
+  }
+}
+
+/**
+ * After a flush, loaded versions must not lead to the entities that it removed: MikroORM would take them for new ones, and
+ * the next flush would insert them again. It looks after the entities that it discovered itself, which versions are not.
+ */
+export function forgetRemoved(em: EntityManager, uow: UnitOfWork, model: VersioningModel): void {
+  const deletions = uow.getChangeSets().filter(({ type }) => type === ChangeSetType.DELETE);
+  const removed = new Set(deletions.map(({ entity }) => entity as object));
+  if (removed.size === 0) {
+    return;
+  }
+  for (const version of loadedVersionClasses(em, model)) {
+    for (const instance of uow.getIdentityMap().getStore(version).values()) {
+      for (const prop of metaOf(instance).relations) {
+        const value = (instance as Record<string, object | null | undefined>)[prop.name];
+        if (value && removed.has(Reference.unwrapReference(value))) {
+          forgetTarget(instance, prop, em);
+        }
       }
     }
   }
