@@ -1,5 +1,5 @@
 import { raw } from '@mikro-orm/core';
-import { asOf, ErrorCode, Versioning, versionOf, VersionTransaction } from 'mikro-orm-versioning';
+import { asOf, ErrorCode, Versioning, VersioningError, versionOf, VersionTransaction } from 'mikro-orm-versioning';
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { Article, BLOG, Category, Comment, Tag } from './support/blog.ts';
@@ -155,6 +155,7 @@ describeEachDatabase('the past', db => {
     expect(await name(new Date(Date.now() + 1e6))).toBeUndefined();
     expect(await asOf(em, 'latest').count(Article)).toBe(1);
     expect(await asOf(em, new Date(0)).count(Article)).toBe(0);
+    await expect(name(999)).rejects.toBeInstanceOf(VersioningError);
     await expect(name(999)).rejects.toMatchObject({
       code: ErrorCode.NO_SUCH_TRANSACTION,
       message: 'There is no transaction 999. Give one that exists, or a Date.',

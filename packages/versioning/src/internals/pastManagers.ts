@@ -9,6 +9,7 @@ import {
   type EntityProperty,
   type MetadataStorage,
 } from '@mikro-orm/core';
+import { VersioningError } from '../errors.ts';
 import { NativeQueryBuilder, type AbstractSqlConnection, type AbstractSqlDriver } from '@mikro-orm/sql';
 
 /**
@@ -16,7 +17,7 @@ import { NativeQueryBuilder, type AbstractSqlConnection, type AbstractSqlDriver 
  * else with it: no state is shared with the live manager but the connection, the metadata and the configuration.
  *
  * - A driver keeps its state in plain properties, so that one can be made after another, with a `connection`, `replicas`,
- *   `shouldHaveColumn()` and `buildFields()` of its own. All queries go through `execute()` and `stream()` of a connection.
+ *   `shouldHaveColumn()`, `buildFields()` and `convertException()` of its own. All queries go through `execute()` and `stream()` of a connection.
  * - A manager forks itself as `new em.constructor(em.config, em.driver, em.metadata, useContext, em.eventManager)`, and hands
  *   the fork what it holds in private: filters, their parameters, its session. Its `name` keeps apart the managers of open
  *   transactions in async contexts, `tryCache()`, `storeCache()` and `clearCache()` know of caches.
@@ -143,6 +144,8 @@ function makePastDriver(live: AbstractSqlDriver, past: Past): AbstractSqlDriver 
     [PAST]: { ...past, live: state.connection },
     connection: makePastConnection(state.connection, past),
     replicas: state.replicas.map(replica => makePastConnection(replica, past)),
+    // what the rewriting throws is no error of the database
+    convertException: (error: Error) => (error instanceof VersioningError ? error : live.convertException(error)),
     shouldHaveColumn(this: Columns, meta: EntityMetadata, prop: EntityProperty, ...rest: unknown[]) {
       return columns.shouldHaveColumn.call(this, meta, prop, ...rest) && !isExcluded(meta, prop.name);
     },
