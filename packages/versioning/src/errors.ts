@@ -232,6 +232,13 @@ export class VersioningError extends Error {
     return Object.assign(error, { conflicts });
   }
 
+  static otherClass(row: string, found: string): VersioningError {
+    return new VersioningError(
+      ErrorCode.UNSUPPORTED,
+      `${row} can't come back, since a ${found} has its key now, and MikroORM can't make a row one of another class. Remove that one first, and flush.`,
+    );
+  }
+
   static cannotUndo(subject: string, what: string): VersioningError {
     return new VersioningError(
       ErrorCode.TARGET_GONE,

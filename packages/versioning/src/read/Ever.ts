@@ -74,18 +74,19 @@ export class Ever {
     const { versionId, transactionId, endTransactionId, operationType } = this.#model.columns;
     const rows = this.#model.rows.get(meta.root.class)!;
     const history = inSchema(rows.table.history, this.#em.schema, this.#em.getPlatform());
-    const then = this.#shadows.cast(sql, '__m.id', views);
     const keys = rows.table.key.map(({ name }) => name);
+    // a query for a hierarchy selects more than the key
+    const key = keys.map(name => this.#quote('__e', name)).join(', ');
+    const then = `select ${key} from (${this.#shadows.cast(sql, '__m.id', views)}) __e`;
     const holds =
       `${this.#quote('__v', transactionId)} <= __m.id and ${this.#quote('__v', endTransactionId)} > __m.id ` +
       `and ${this.#quote('__v', operationType)} <> ${Operation.DELETE}`;
     const columns = keys.map(name => this.#quote('__v', name));
     const moments = `(${this.#moments(named)}) __m`;
     if (this.#em.getPlatform() instanceof BasePostgreSqlPlatform) {
-      const found = keys.map((_, i) => `__k${i}`);
-      const isSame = columns.map((column, i) => `${column} = __e.${found[i]!}`).join(' and ');
+      const isSame = columns.map((column, i) => `${column} = ${this.#quote('__k', keys[i]!)}`).join(' and ');
       return (
-        `select ${this.#quote('__v', versionId)} from ${moments} cross join lateral (${then}) __e (${found.join(', ')}) ` +
+        `select ${this.#quote('__v', versionId)} from ${moments} cross join lateral (${then}) __k ` +
         `join ${history} __v on ${isSame} and ${holds}`
       );
     }

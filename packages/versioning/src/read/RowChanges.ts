@@ -16,10 +16,12 @@ export interface RowChange {
   readonly key: Readonly<Record<string, unknown>>;
   /** Versions of that time, in transaction order; empty where only links changed. */
   readonly versions: readonly object[];
-  /** The row's last state before; `null` where there was no row, and where it was older than its history. */
+  /** The row's last state before; `null` where there was no row, and where it is not known. */
   readonly before: object | null;
   /** Its last state; `null` where there is no row any more. */
   readonly after: object | null;
+  /** Whether the row is older than its history, so that there was one that is not known. */
+  readonly isOlder: boolean;
   readonly links: readonly LinkChange[];
 }
 
@@ -49,14 +51,17 @@ export class RowChanges {
     this.#to = to;
   }
 
-  /** Of the classes that are asked for, by the root of their hierarchies; each row once, by class, then by key. */
+  /**
+   * Of the classes that are asked for, by the root of their hierarchies; each row once, by class, then by key. A row that
+   * became one of another class was deleted as what it was, and inserted as what it is.
+   */
   async read(isAsked: (root: EntityMetadata) => boolean): Promise<RowChange[]> {
     const isChanged = await this.#changedTables();
     const histories = [...this.#model.rows.values()].filter(({ live }) => isAsked(live.root));
-    const rows = new Map<string, RowChange>();
+    const rows = new Map<string, RowChange[]>();
     for (const { version } of histories.filter(({ table }) => isChanged(table.name))) {
-      for (const change of await this.#versions(version)) {
-        rows.set(identify(change.info.live, change.key), change);
+      for (const changes of await this.#versions(version)) {
+        rows.set(identify(changes[0]!.info.live, changes[0]!.key), changes);
       }
     }
     for (const link of this.#model.links.filter(({ table }) => isChanged(table.name))) {
@@ -69,9 +74,11 @@ export class RowChanges {
       }
     }
     const order = histories.map(({ live }) => live.root);
-    return [...rows.values()].toSorted(
-      (a, b) => order.indexOf(a.info.live.root) - order.indexOf(b.info.live.root) || compareKeys(a.key, b.key),
-    );
+    return [...rows.values()]
+      .flat()
+      .toSorted(
+        (a, b) => order.indexOf(a.info.live.root) - order.indexOf(b.info.live.root) || compareKeys(a.key, b.key),
+      );
   }
 
   /** By what the transactions say that they changed; where one says what is not known, its class had another name then. */
@@ -90,7 +97,8 @@ export class RowChanges {
     return [...names].every(name => known.has(name)) ? name => names.has(name) : () => names.size > 0;
   }
 
-  async #versions(version: EntityMetadata): Promise<RowChange[]> {
+  /** What became of each row, by the classes that it had. */
+  async #versions(version: EntityMetadata): Promise<RowChange[][]> {
     const found = await this.#em.find<Record<string, unknown>>(
       version.class,
       { transaction: { $gt: this.#from, $lte: this.#to } },
@@ -101,16 +109,26 @@ export class RowChanges {
         filters: false,
       },
     );
-    const infoOf = (each: object) => versionInfos.get(ownMetaOf(each))!;
     const byRow = Map.groupBy(found, each => identify(infoOf(each).live, versionKey(each, infoOf(each))));
     return [...byRow.values()].map(versions => {
-      const info = infoOf(versions.at(-1)!);
-      const key = versionKey(versions[0]!, info);
-      return { info, key, versions, before: stateBefore(versions[0]!), after: present(versions.at(-1)!), links: [] };
+      const before = stateBefore(versions[0]!);
+      const after = present(versions.at(-1)!);
+      const isOlder =
+        before === null && (versions[0] as { operationType?: unknown }).operationType === Operation.UPDATE;
+      const infos = new Set([before, ...versions].flatMap(each => (each ? infoOf(each) : [])));
+      return [...infos].map(info => ({
+        info,
+        key: versionKey(versions[0]!, info),
+        versions: versions.filter(each => infoOf(each) === info),
+        before: before && infoOf(before) === info ? before : null,
+        after: after && infoOf(after) === info ? after : null,
+        isOlder,
+        links: [],
+      }));
     });
   }
 
-  async #addLinks(rows: Map<string, RowChange>, info: VersionInfo, linked: VersionedLink): Promise<void> {
+  async #addLinks(rows: Map<string, RowChange[]>, info: VersionInfo, linked: VersionedLink): Promise<void> {
     for (const [keys, spans] of await this.#changedLinks(linked)) {
       const before = spans.filter(span => this.#holds(span, this.#from)).map(span => otherEnd(linked, span));
       const after = spans.filter(span => this.#holds(span, this.#to)).map(span => otherEnd(linked, span));
@@ -118,9 +136,15 @@ export class RowChanges {
         continue;
       }
       const key = keyFrom(keys, info.live);
-      const row = rows.get(identify(info.live, key)) ?? (await this.#unchanged(info, key));
-      const links = [...row.links, { linked, before, after }];
-      rows.set(identify(info.live, key), { ...row, links });
+      const changes = rows.get(identify(info.live, key)) ?? [await this.#unchanged(info, key)];
+      const isOfClass = (each: RowChange) =>
+        each.info.links.some(own => own.link === linked.link && own.end === linked.end);
+      const row = changes.find(each => isOfClass(each) && each.after) ?? changes.find(isOfClass) ?? changes[0]!;
+      const more = { ...row, links: [...row.links, { linked, before, after }] };
+      rows.set(
+        identify(info.live, key),
+        changes.map(each => (each === row ? more : each)),
+      );
     }
   }
 
@@ -163,8 +187,8 @@ export class RowChanges {
       },
       { flushMode: FlushMode.COMMIT, filters: false },
     );
-    const own = version ? versionInfos.get(ownMetaOf(version))! : info;
-    return { info: own, key, versions: [], before: version, after: version, links: [] };
+    const own = version ? infoOf(version) : info;
+    return { info: own, key, versions: [], before: version, after: version, isOlder: false, links: [] };
   }
 
   #holds({ transaction, endTransactionId }: Span, at: number): boolean {
@@ -174,6 +198,10 @@ export class RowChanges {
 
 /** Of how many rows the links are asked for at once. */
 const CHUNK = 1000;
+
+function infoOf(version: object): VersionInfo {
+  return versionInfos.get(ownMetaOf(version))!;
+}
 
 /** A version that is a deletion has the last state itself. */
 function stateBefore(first: object): object | null {

@@ -35,7 +35,8 @@ export interface BetweenOptions<Entity> {
 }
 
 /**
- * What changed after the moment `from`, up to and including the moment `to`: each row once, by class, then by key.
+ * What changed after the moment `from`, up to and including the moment `to`: each row once, by class, then by key. A row that
+ * became one of another class of its hierarchy is listed as deleted and as inserted.
  *
  *     await between(em, new Date('2024-01-01'), 'latest');
  *     await between(em, version, 'latest', { entities: [Article] });
@@ -75,7 +76,8 @@ export async function between<Entity extends EntityName = EntityName<object>>(
 }
 
 /** What a row's change comes to. */
-export function changeOf({ info, key, versions, before, after, links }: RowChange): Change {
+export function changeOf(row: RowChange): Change {
+  const { info, key, versions, before, after, links } = row;
   const changeset = {
     ...compareStates(before, after),
     ...Object.fromEntries(links.map(link => [link.linked.name, [link.before, link.after] as const])),
@@ -83,23 +85,17 @@ export function changeOf({ info, key, versions, before, after, links }: RowChang
   return {
     entity: info.live.class,
     key: shownKeyOf(key) as never,
-    operation: operationOf(before, after, versions[0], Object.keys(changeset).length > 0),
+    operation: operationOf(row, Object.keys(changeset).length > 0),
     changeset,
     versions: versions as never,
   };
 }
 
-function operationOf(
-  before: object | null,
-  after: object | null,
-  first: object | undefined,
-  differs: boolean,
-): Operation | null {
-  if (after === null) {
+function operationOf({ before, after, isOlder, versions }: RowChange, differs: boolean): Operation | null {
+  if (after === null && (before !== null || versions.length > 0)) {
     return before === null ? null : Operation.DELETE;
   }
-  const { operationType } = (first ?? {}) as { operationType?: Operation };
-  if (before === null && operationType === Operation.INSERT) {
+  if (after !== null && before === null && !isOlder) {
     return Operation.INSERT;
   }
   return differs ? Operation.UPDATE : null;

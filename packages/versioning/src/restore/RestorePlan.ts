@@ -1,7 +1,8 @@
 import { FlushMode, type Collection, type EntityManager, type EntityProperty } from '@mikro-orm/core';
+import { VersioningError } from '../errors.ts';
 import { metaOf } from '../internals/entityState.ts';
 import type { VersionInfo } from '../metadata/versionClass.ts';
-import { identify } from '../read/versions.ts';
+import { identify, rowName } from '../read/versions.ts';
 import { LiveRows, type RowKey, type Values } from './LiveRows.ts';
 
 /** What a row is to become. */
@@ -50,6 +51,10 @@ export class RestorePlan {
       return known;
     }
     const live = await this.rows.find(info.live, key);
+    const other = live ?? (info.live.root.inheritanceType ? await this.rows.find(info.live.root, key) : null);
+    if (other && metaOf(other).class !== info.live.class) {
+      throw VersioningError.otherClass(rowName(info.live, key), metaOf(other).className);
+    }
     const plan: RowPlan = { info, key, live, state: {}, toOnes: new Map(), links: new Map() };
     this.#plans.set(id, plan);
     return plan;

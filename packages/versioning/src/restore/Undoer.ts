@@ -1,4 +1,4 @@
-import { FlushMode, type EntityManager, type EntityProperty } from '@mikro-orm/core';
+import { FlushMode, Reference, type EntityManager, type EntityProperty } from '@mikro-orm/core';
 import { metaOf, ownMetaOf, schemaOption } from '../internals/entityState.ts';
 import { VersioningError, type UndoConflict } from '../errors.ts';
 import { isToOne } from '../metadata/properties.ts';
@@ -9,7 +9,7 @@ import { findDiffering } from '../read/changesets.ts';
 import { areSameKeys, keyText } from '../read/links.ts';
 import type { LinkChange, RowChange } from '../read/RowChanges.ts';
 import { shownKeyOf } from '../read/shownValue.ts';
-import { identify, keyCondition, rowName, versionKey } from '../read/versions.ts';
+import { identify, keyCondition, liveKey, rowName, versionKey } from '../read/versions.ts';
 import { HistoryAt } from '../read/HistoryAt.ts';
 import { copyValue, stateOf, type RowKey, type Values } from './LiveRows.ts';
 import { findReferrers, type Referrer } from './referrers.ts';
@@ -23,6 +23,7 @@ export class Undoer {
   readonly #em: EntityManager;
   readonly #model: VersioningModel;
   readonly #schema: string | undefined;
+  readonly #before: HistoryAt;
   readonly #now: HistoryAt;
   readonly #plan: RestorePlan;
   readonly #conflicts: UndoConflict[] = [];
@@ -30,16 +31,18 @@ export class Undoer {
   readonly #inserted = new Map<string, object>();
   readonly #referring: Referrer[] = [];
 
-  constructor(em: EntityManager, model: VersioningModel) {
+  constructor(em: EntityManager, model: VersioningModel, transaction: number) {
     this.#em = em;
     this.#model = model;
     this.#schema = em.schema;
+    this.#before = new HistoryAt(em, transaction - 1, this.#schema);
     this.#now = new HistoryAt(em, model.openEnd - 1, this.#schema);
     this.#plan = new RestorePlan(em, this.#schema);
   }
 
   /** Reads what there is to do, without changing anything, and returns what stands in the way. */
   async plan(changes: readonly RowChange[]): Promise<readonly UndoConflict[]> {
+    refuseOtherClasses(changes);
     const newest = await this.#findNewest(changes);
     await this.#plan.rows.load(changes.map(({ info, key }) => ({ target: info.live, key })));
     for (const change of changes.filter(({ versions }) => versions.length > 0)) {
@@ -109,7 +112,7 @@ export class Undoer {
   }
 
   async #planRow(change: RowChange, newest: object): Promise<void> {
-    const { before, after, info, key, versions } = change;
+    const { before, after, info, key, versions, isOlder } = change;
     const isLater = newest !== versions.at(-1);
     const isGone = (newest as { operationType: Operation }).operationType === Operation.DELETE;
     if (after !== null && before !== null) {
@@ -121,7 +124,7 @@ export class Undoer {
       }
       return this.#setAll(await this.#plan.plan(info, key), before!);
     }
-    if ((versions[0] as { operationType: Operation }).operationType !== Operation.INSERT) {
+    if (isOlder) {
       this.#conflict(change, null, 'is older than its history, so that its state before is not known');
       return undefined;
     }
@@ -195,12 +198,25 @@ export class Undoer {
     for (const each of await findReferrers(this.#em, this.#model, removed)) {
       const { entity, prop, target } = each;
       const isUndone = this.#inserted.has(identify(metaOf(entity), entity)) || this.#plan.sets(entity, prop.name);
-      if (!isUndone) {
+      if (!isUndone && !(await this.#ledThere(entity, prop))) {
         this.#referring.push(each);
         const row = { target: metaOf(entity), key: entity as Values };
         this.#addConflict(row, prop.name, `leads to ${target}, which has to be removed`);
       }
     }
+  }
+
+  /** Whether a row led to a key before the transaction, which without a foreign key's constraint it may, whoever had it. */
+  async #ledThere(entity: object, prop: EntityProperty): Promise<boolean> {
+    const info = versionInfos.get(ownMetaOf(entity));
+    const property = info?.properties.find(({ live }) => live === prop.name);
+    if (!info || !property || prop.mapToPk) {
+      return false;
+    }
+    const [version] = await this.#before.versions(info, [liveKey(entity, info)]);
+    const then = version && this.#plan.rows.targetThen(version, property, prop);
+    const now = Reference.unwrapReference((entity as Record<string, object>)[prop.name]!);
+    return then !== undefined && identify(then.target, then.key) === identify(metaOf(now), now);
   }
 
   /** Whether links are undone from this end: from the owner's where that has them, and not where they are rows themselves. */
@@ -211,6 +227,13 @@ export class Undoer {
 
   async #planLinks(change: RowChange, { linked, before, after }: LinkChange): Promise<void> {
     const prop = change.info.live.properties[linked.live as never] as EntityProperty;
+    const target = { target: change.info.live, key: change.key as Values };
+    if (!(await this.#plan.exists(target))) {
+      if (without(before, after).length > 0) {
+        this.#conflict(change, linked.name, 'can have no links, since the row was deleted');
+      }
+      return;
+    }
     const row = await this.#plan.plan(change.info, change.key as Values);
     const now = row.live ? await this.#now.linked(linked, shownKeyOf(change.key)) : before;
     const isOrdered = prop.fixedOrder ?? false;
@@ -247,6 +270,19 @@ export class Undoer {
 
 /** Of how many rows the newest version is asked for at once. */
 const CHUNK = 1000;
+
+/** MikroORM can't make a row one of another class. */
+function refuseOtherClasses(changes: readonly RowChange[]): void {
+  const seen = new Map<string, RowChange>();
+  for (const change of changes) {
+    const id = identify(change.info.live, change.key);
+    const other = seen.get(id);
+    if (other) {
+      throw VersioningError.otherClass(rowName(other.info.live, other.key), change.info.live.className);
+    }
+    seen.set(id, change);
+  }
+}
 
 function without(keys: readonly unknown[], others: readonly unknown[]): unknown[] {
   const known = new Set(others.map(keyText));

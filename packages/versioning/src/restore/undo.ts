@@ -39,7 +39,7 @@ export async function undo(
   const manager = em.getContext();
   const id = await transactionAt(manager, transaction, model.transaction);
   const changes = await new RowChanges(manager, model, id - 1, id).read(() => true);
-  const undoer = new Undoer(manager, model);
+  const undoer = new Undoer(manager, model, id);
   const conflicts = await undoer.plan(changes);
   if (conflicts.length > 0 && !options.force) {
     throw VersioningError.conflict(id, conflicts);
