@@ -46,7 +46,10 @@ export type AskLive = (sql: string, params: readonly unknown[]) => Promise<never
 /** A manager of the class of `em`, with its filters and its session, in its open transaction if there is one. */
 export function makePastManager<Manager extends EntityManager>(em: Manager, past: Past): Manager {
   const PastManager = pastClassOf(em.constructor as ManagerClass);
-  const driver = makePastDriver(em.getDriver() as unknown as AbstractSqlDriver, past);
+  const given = em.getDriver() as unknown as AbstractSqlDriver;
+  // by way of another manager of the past, the query would be asked of that one's moment
+  const live = PAST in given ? (Object.getPrototypeOf(given) as AbstractSqlDriver) : given;
+  const driver = makePastDriver(live, past);
   Object.assign(driver, {
     createEntityManager: (useContext?: boolean) => new PastManager(em.config, driver, em.getMetadata(), useContext),
   });
@@ -124,8 +127,9 @@ function pastClassOf(managerClass: ManagerClass): ManagerClass {
     }
   }
   Object.defineProperty(PastManager, 'name', { value: managerClass.name });
-  pastClasses.set(managerClass, PastManager as unknown as ManagerClass);
-  return PastManager as unknown as ManagerClass;
+  const made = PastManager as unknown as ManagerClass;
+  pastClasses.set(managerClass, made).set(made, made);
+  return made;
 }
 
 let managers = 0;
