@@ -242,7 +242,7 @@ describeEachDatabase('MikroORM', db => {
     for (const method of ['tryCache', 'storeCache']) {
       expect(Manager.prototype).toHaveProperty(method, expect.any(Function));
     }
-    for (const method of ['shouldHaveColumn', 'buildFields']) {
+    for (const method of ['shouldHaveColumn', 'buildFields', 'mapPropToFieldNames', 'convertException']) {
       expect(driver).toHaveProperty(method, expect.any(Function));
     }
   });

@@ -176,7 +176,7 @@ describeEachDatabase('a manager of the past refuses', db => {
         await begun.rollback();
       });
       expect(written(statements)).toEqual([]);
-    expect(await rows()).toEqual(before);
+      expect(await rows()).toEqual(before);
     });
 
     it('of a live manager, which goes on', async () => {

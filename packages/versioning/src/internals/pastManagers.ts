@@ -10,13 +10,14 @@ import {
   type MetadataStorage,
 } from '@mikro-orm/core';
 import { NativeQueryBuilder, type AbstractSqlConnection, type AbstractSqlDriver } from '@mikro-orm/sql';
+import { VersioningError } from '../errors.ts';
 
 /**
  * Internals of MikroORM leaned on, to make a manager whose queries are rewritten before they reach the database, and nothing
  * else with it: no state is shared with the live manager but the connection, the metadata and the configuration.
  *
  * - A driver keeps its state in plain properties, so that one can be made after another, with a `connection`, `replicas`,
- *   `shouldHaveColumn()` and `buildFields()` of its own. All queries go through `execute()` and `stream()` of a connection.
+ *   `shouldHaveColumn()`, `buildFields()` and `mapPropToFieldNames()` of its own, which say what is selected. All queries go through `execute()` and `stream()` of a connection.
  * - A manager forks itself as `new em.constructor(em.config, em.driver, em.metadata, useContext, em.eventManager)`, and hands
  *   the fork what it holds in private: filters, their parameters, its session. Its `name` keeps apart the managers of open
  *   transactions in async contexts, `tryCache()`, `storeCache()` and `clearCache()` know of caches.
@@ -137,6 +138,14 @@ let managers = 0;
 interface Columns {
   shouldHaveColumn(meta: EntityMetadata, prop: EntityProperty, ...rest: unknown[]): boolean;
   buildFields(meta: EntityMetadata, ...rest: unknown[]): unknown[];
+  mapPropToFieldNames(
+    qb: unknown,
+    prop: EntityProperty,
+    alias: string,
+    meta: EntityMetadata,
+    schema: unknown,
+    explicit?: unknown,
+  ): unknown[];
 }
 
 function makePastDriver(live: AbstractSqlDriver, past: Past): AbstractSqlDriver {
@@ -155,6 +164,12 @@ function makePastDriver(live: AbstractSqlDriver, past: Past): AbstractSqlDriver 
       const fields = columns.buildFields.call(this, meta, ...rest);
       return explicit ? fields : fields.filter(field => !isExcluded(meta, field));
     },
+    mapPropToFieldNames(this: Columns, ...args: Parameters<Columns['mapPropToFieldNames']>) {
+      const [, prop, , meta, , explicit] = args;
+      return explicit === undefined && isExcluded(meta, prop.name) ? [] : columns.mapPropToFieldNames.apply(this, args);
+    },
+    // ours is none of the database
+    convertException: (error: Error) => (error instanceof VersioningError ? error : live.convertException(error)),
   });
 }
 
