@@ -1,56 +1,10 @@
-import { defineEntity, p } from '@mikro-orm/core';
-import { asOf, Versioning, versioned } from 'mikro-orm-versioning';
+import { asOf, Versioning } from 'mikro-orm-versioning';
 import { beforeAll, expect, it } from 'vitest';
 
 import { createOrm, describeDatabase, type Orm } from '../support/databases.ts';
 import { mirrorSchemas } from '../support/mirroredTables.ts';
+import { Answer, Extra, Label, Note, Plan, TENANTS, Twin } from '../support/tenants.ts';
 import { askThenAndNow, expectTelling, type Answers, type Question } from '../support/thenAndNow.ts';
-
-/** In a schema of its own. */
-const Plan = versioned(
-  defineEntity({
-    name: 'Plan',
-    schema: 'app',
-    properties: {
-      id: p.integer().primary(),
-      name: p.string(),
-      follows: () => p.manyToOne(Plan).nullable(),
-      extras: () => p.manyToMany(Extra),
-    },
-  }),
-);
-const Extra = versioned(
-  defineEntity({ name: 'Extra', schema: 'app', properties: { id: p.integer().primary(), name: p.string() } }),
-);
-/** In the schema of its manager; the column `note` is called like a table there. */
-const Note = versioned(
-  defineEntity({
-    name: 'Note',
-    schema: '*',
-    properties: {
-      id: p.integer().primary(),
-      note: p.string(),
-      plan: () => p.manyToOne(Plan).nullable(),
-      labels: () => p.manyToMany(Label),
-      answers: () => p.oneToMany(Answer).mappedBy('note'),
-    },
-  }),
-);
-const Label = versioned(
-  defineEntity({ name: 'Label', schema: '*', properties: { id: p.integer().primary(), name: p.string() } }),
-);
-const Answer = versioned(
-  defineEntity({
-    name: 'Answer',
-    schema: '*',
-    properties: { id: p.integer().primary(), text: p.string(), note: () => p.manyToOne(Note).deleteRule('cascade') },
-  }),
-);
-/** In the default schema, with the name of a table in another one. */
-const Twin = versioned(
-  defineEntity({ name: 'Twin', tableName: 'plan', properties: { id: p.integer().primary(), name: p.string() } }),
-);
-const ENTITIES = [Plan, Extra, Note, Label, Answer, Twin];
 
 const history: readonly ((orm: Orm) => Promise<void>)[] = [
   async orm => {
@@ -77,16 +31,12 @@ const history: readonly ((orm: Orm) => Promise<void>)[] = [
       labels: [em.create(Label, { id: 1, name: 'l two' })],
     } as never);
     em.create(Answer, { id: 1, text: 'a two', note } as never);
-    const plan = (await em.findOneOrFail(Plan, 2)) as { name: string };
-    plan.name = 'dear';
+    (await em.findOneOrFail(Plan, 2)).name = 'dear';
     await em.flush();
   },
   async orm => {
     const one = orm.em.fork({ schema: 'one' });
-    const note = (await one.findOneOrFail(Note, 1, { populate: ['labels'] as never })) as never as {
-      note: string;
-      labels: { removeAll(): void };
-    };
+    const note = await one.findOneOrFail(Note, 1, { populate: ['labels'] });
     note.note = 'N one';
     note.labels.removeAll();
     await one.flush();
@@ -97,10 +47,10 @@ const history: readonly ((orm: Orm) => Promise<void>)[] = [
   async orm => {
     const two = orm.em.fork({ schema: 'two' });
     two.remove(await two.findOneOrFail(Note, 1));
-    ((await two.findOneOrFail(Extra, 1)) as { name: string }).name = 'E1';
-    ((await two.findOneOrFail(Plan, 2)) as { follows: unknown }).follows = null;
+    (await two.findOneOrFail(Extra, 1)).name = 'E1';
+    (await two.findOneOrFail(Plan, 2)).follows = null;
     const one = orm.em.fork({ schema: 'one' });
-    ((await one.findOneOrFail(Note, 1)) as { plan: unknown }).plan = null;
+    (await one.findOneOrFail(Note, 1)).plan = null;
     await one.flush();
     await two.flush();
     two.remove(await two.findOneOrFail(Extra, 1));
@@ -108,39 +58,28 @@ const history: readonly ((orm: Orm) => Promise<void>)[] = [
   },
 ];
 
-type Strategy = 'select-in' | 'joined' | 'balanced';
-interface Read {
-  note: string;
-  plan: { name: string; extras: Iterable<{ name: string }> } | null;
-  labels: Iterable<{ name: string }>;
-  answers: Iterable<{ text: string }>;
-}
-
 const notes =
-  (schema: string, strategy: Strategy): Question =>
+  (schema: string, strategy: 'select-in' | 'joined' | 'balanced'): Question =>
   async em => {
-    const options = { populate: ['plan.extras', 'labels', 'answers'], strategy, schema, orderBy: { id: 'asc' } };
-    const found = (await em.find(Note, {}, options as never)) as never as Read[];
+    const populate = ['plan.extras', 'labels', 'answers'] as const;
+    const found = await em.find(Note, {}, { populate, strategy, schema, orderBy: { id: 'asc' } });
     return found.map(each => [
       each.note,
       each.plan?.name ?? null,
-      [...(each.plan?.extras ?? [])].map(({ name }) => name),
-      [...each.labels].map(({ name }) => name),
-      [...each.answers].map(({ text }) => text),
+      each.plan?.extras.map(({ name }) => name) ?? [],
+      each.labels.map(({ name }) => name),
+      each.answers.map(({ text }) => text),
     ]);
   };
 
 const questions = {
   'an entity in its own schema': async em => {
-    const plans = (await em.find(Plan, {}, { populate: ['*'], orderBy: { id: 'asc' } } as never)) as never as Record<
-      string,
-      unknown
-    >[];
+    const plans = await em.find(Plan, {}, { populate: ['*'], orderBy: { id: 'asc' } });
     return plans.map(plan => JSON.stringify(plan));
   },
   'conditions there': async em => [
-    await em.count(Plan, { follows: { name: 'free' } } as never),
-    await em.count(Plan, { extras: { name: 'E1' } } as never),
+    await em.count(Plan, { follows: { name: 'free' } }),
+    await em.count(Plan, { extras: { name: 'E1' } }),
     await em.count(Twin, { name: 'twin' }),
   ],
   'an entity in the schema of its manager, select-in': notes('one', 'select-in'),
@@ -150,9 +89,9 @@ const questions = {
   'a manager of a schema': async em => {
     const [one, two] = [em.fork({ schema: 'one' }), em.fork({ schema: 'two' })];
     return [
-      await one.count(Note, { labels: { name: 'l one' } } as never),
-      await two.count(Note, { labels: { name: 'l two' } } as never),
-      await one.count(Note, { plan: { name: ['free', 'dear'] } } as never),
+      await one.count(Note, { labels: { name: 'l one' } }),
+      await two.count(Note, { labels: { name: 'l two' } }),
+      await one.count(Note, { plan: { name: ['free', 'dear'] } }),
       await two
         .createQueryBuilder(Answer, 'answer')
         .leftJoin('answer.note' as never, 'note')
@@ -178,7 +117,7 @@ describeDatabase('postgresql', 'the past in several schemas is as the database w
   let answers: ReadonlyMap<string, Answers>;
 
   beforeAll(async () => {
-    orm = await createOrm(db, { entities: ENTITIES, extensions: [Versioning] });
+    orm = await createOrm(db, { entities: TENANTS, extensions: [Versioning] });
     mirrorSchemas(orm, ['one', 'two']);
     await orm.schema.create({ schema: 'one' });
     await orm.schema.create({ schema: 'two' });
