@@ -206,4 +206,18 @@ describeDatabase('postgresql', 'an entity in the schema of its manager', db => {
     expect([back.tags.length, back.comments.length]).toEqual([1, 1]);
     expect(await orm.em.fork({ schema: 'one' }).count(Comment)).toBe(1);
   });
+
+  it('sees what the removal of a row of one schema changes in every other', async () => {
+    const em = orm.em.fork();
+    em.remove(await em.findOneOrFail(Plan, 1));
+    await em.flush();
+    for (const schema of ['one', 'two']) {
+      const found = await orm.em
+        .fork({ schema })
+        .find(versionOf(Article), {}, { populate: ['plan'], orderBy: { versionId: 'asc' } });
+      expect(found.map(each => each.plan?.name)).toEqual(['free', undefined]);
+    }
+    const [last] = await orm.em.fork().find(VersionTransaction, {}, { orderBy: { id: 'desc' }, limit: 1 });
+    expect(last!.changed.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['Article', 'Plan']);
+  });
 });

@@ -116,7 +116,7 @@ const APPLY: Readonly<Record<string, (em: EntityManager, change: Change) => Prom
   },
   twin: async (em, { id: key, word: name }) => put(em, Twin, key, { name }),
   remove: async (em, { id: key, removed }) => {
-    const found = await find(em, [Extra, Party, Note, Label, Answer, Device, Note][removed], key);
+    const found = await find(em, [Extra, Party, Note, Label, Answer, Device, Plan][removed], key);
     if (found) {
       em.remove(found);
     }
