@@ -45,7 +45,7 @@ export class Survey {
         const going = group.filter(({ stays }) => !stays);
         next.push(...into.follow(going.filter(({ movedTo }) => !movedTo)));
         await this.#keepImages(into, meta, schema, going);
-        this.#touchLinks(into, meta, schema, going);
+        await this.#touchLinks(into, meta, schema, going);
         const dependents = this.#model.dependents.get(meta.class) ?? [];
         if (dependents.length > 0) {
           await this.#store.lock(
@@ -96,16 +96,17 @@ export class Survey {
     }
   }
 
-  #touchLinks(
-    { touched }: SurveyTarget,
+  async #touchLinks(
+    { connection, touched }: SurveyTarget,
     meta: EntityMetadata,
     schema: string | undefined,
     group: readonly Leaving[],
-  ): void {
+  ): Promise<void> {
     for (const link of this.#model.links) {
-      const rows = touched.rowsOf(link.table.name, isWildcard(link.pivot, this.#platform) ? schema : undefined);
-      for (const part of ['owner', 'target'] as const) {
-        if (link[part].root.class === meta.class) {
+      const { pivot } = link;
+      for (const part of (['owner', 'target'] as const).filter(each => link[each].root.class === meta.class)) {
+        for (const each of await this.#schemasOf(connection, { child: pivot, holder: pivot, target: meta }, schema)) {
+          const rows = touched.rowsOf(link.table.name, each);
           for (const { key, movedTo } of group) {
             rows.addLinks(part, endValues(link, part, key), false);
             if (movedTo) {
@@ -133,7 +134,7 @@ export class Survey {
   /** Where the children are: to a row of one schema, those of every manager's schema may refer. */
   async #schemasOf(
     connection: Connection,
-    { child, holder, target }: Dependent,
+    { child, holder, target }: Pick<Dependent, 'child' | 'holder' | 'target'>,
     parentSchema: string | undefined,
   ): Promise<(string | undefined)[]> {
     if (!isWildcard(child, this.#platform)) {
