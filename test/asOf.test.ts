@@ -261,6 +261,10 @@ describeEachDatabase('the past', db => {
     const past = at(2);
     const [article] = await past.find(Article, 1, { populate: ['category.articles'], strategy: 'joined' });
     expect(article!.views).toBeUndefined();
+    const builder = past.createQueryBuilder(Category, 'c').leftJoinAndSelect('c.articles', 'a').where({ id: 1 });
+    expect((await builder.getResult()).map(each => each.articles.map(({ name }) => name))).toEqual([['second']]);
+    const error = await past.find(Article, { views: 5 }).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(VersioningError);
     await expect(past.find(Article, { views: 5 })).rejects.toMatchObject({
       code: ErrorCode.NOT_IN_THE_PAST,
       message:

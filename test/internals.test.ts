@@ -239,10 +239,17 @@ describeEachDatabase('MikroORM', db => {
     expect([watched, fork].map(manager => manager.getMetadata())).toEqual([orm.getMetadata(), orm.getMetadata()]);
     expect(calls[1]!.slice(0, 3)).toEqual([orm.config, driver, orm.getMetadata()]);
     expect(watched.getEventManager()).toBe(events);
-    for (const method of ['tryCache', 'storeCache']) {
+    // a fork is made of what its manager holds, and of what it has in private
+    const seed = orm.em.fork({ schema: 'app' });
+    seed.setFilterParams('tenant', { id: 1 });
+    const made = Object.assign(seed, { constructor: Watched, driver: Object.create(driver) as typeof driver }).fork();
+    expect(made).toBeInstanceOf(Watched);
+    expect(made.getDriver()).toBe(seed.getDriver());
+    expect([made.schema, made.getFilterParams('tenant')]).toEqual(['app', { id: 1 }]);
+    for (const method of ['tryCache', 'storeCache', 'clearCache']) {
       expect(Manager.prototype).toHaveProperty(method, expect.any(Function));
     }
-    for (const method of ['shouldHaveColumn', 'buildFields']) {
+    for (const method of ['shouldHaveColumn', 'buildFields', 'mapPropToFieldNames', 'convertException']) {
       expect(driver).toHaveProperty(method, expect.any(Function));
     }
   });

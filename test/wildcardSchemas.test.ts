@@ -56,6 +56,9 @@ class Article {
   @ManyToMany(() => Tag)
   tags!: Collection<Tag>;
 
+  @ManyToMany({ entity: () => Plan, pivotTable: 'article_offers' })
+  offers!: Collection<Plan>;
+
   @OneToMany(() => Comment, comment => comment.article)
   comments!: Collection<Comment>;
 
@@ -92,7 +95,7 @@ describeDatabase('postgresql', 'an entity in the schema of its manager', db => {
     for (const schema of ['one', 'two']) {
       const em = orm.em.fork({ schema });
       const tag = em.create(Tag, { id: 1, name: `t ${schema}` } as never);
-      const article = em.create(Article, { id: 1, name: `a ${schema}`, tags: [tag], plan: 1 } as never);
+      const article = em.create(Article, { id: 1, name: `a ${schema}`, tags: [tag], plan: 1, offers: [1] } as never);
       em.create(Comment, { id: 1, text: `c ${schema}`, article } as never);
       await em.flush();
     }
@@ -205,5 +208,22 @@ describeDatabase('postgresql', 'an entity in the schema of its manager', db => {
     const back = await orm.em.fork({ schema: 'two' }).findOneOrFail(Article, 1, { populate: ['tags', 'comments'] });
     expect([back.tags.length, back.comments.length]).toEqual([1, 1]);
     expect(await orm.em.fork({ schema: 'one' }).count(Comment)).toBe(1);
+  });
+
+  it('sees what the removal of a row of one schema changes in every other', async () => {
+    const em = orm.em.fork();
+    em.remove(await em.findOneOrFail(Plan, 1));
+    await em.flush();
+    for (const schema of ['one', 'two']) {
+      const found = await orm.em
+        .fork({ schema })
+        .find(versionOf(Article), {}, { populate: ['plan', 'offers'], orderBy: { versionId: 'asc' } });
+      expect(found.map(each => [each.plan?.name, each.offers.map(({ name }) => name)])).toEqual([
+        ['free', ['free']],
+        [undefined, []],
+      ]);
+    }
+    const [last] = await orm.em.fork().find(VersionTransaction, {}, { orderBy: { id: 'desc' }, limit: 1 });
+    expect(last!.changed.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['Article', 'Article.offers', 'Plan']);
   });
 });

@@ -1,5 +1,5 @@
-import { raw, sql } from '@mikro-orm/core';
-import { Versioning } from 'mikro-orm-versioning';
+import { defineEntity, p, raw, sql } from '@mikro-orm/core';
+import { asOf, Versioning } from 'mikro-orm-versioning';
 import { beforeAll, expect, it } from 'vitest';
 
 import { createOrm, describeDatabase, describeEachDatabase } from '../support/databases.ts';
@@ -266,6 +266,24 @@ describeEachDatabase('a manager of the past answers as the database did then to'
     const { live, past } = answers.get(name)!;
     expect(past).toEqual(live);
     expectTelling(live);
+  });
+});
+
+describeDatabase('postgresql', 'a manager of the past', db => {
+  it('has a materialized view as if it had been refreshed then', async () => {
+    const Longest = defineEntity({
+      name: 'Longest',
+      view: { materialized: true },
+      expression: 'select max(length(title)) as length from public.book',
+      properties: { length: p.integer().primary() },
+    });
+    const orm = await createOrm(db, { entities: [...PRESS, Longest], extensions: [Versioning] });
+    for (const transact of PRESS_HISTORY) {
+      await transact(orm);
+    }
+    const read = async (em: typeof orm.em) => (await em.find(Longest, {})).map(({ length }) => length);
+    expect([await read(asOf(orm.em.fork(), 1)), await read(asOf(orm.em.fork(), 2))]).toEqual([[6], [8]]);
+    expect(await asOf(orm.em.fork(), 1).execute('select length from public.longest')).toEqual([{ length: 6 }]);
   });
 });
 

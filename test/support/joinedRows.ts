@@ -33,7 +33,7 @@ export function joinedRows(
           const name = (names as EntityProperty | undefined)?.fieldNames[i];
 
           if (name !== undefined && prop.persist !== false) {
-            held.set(name, `${quote(holder.tableName)}.${quote(column)}`);
+            held.set(name, `${quotedTable(orm, holder)}.${quote(column)}`);
           }
         });
       }
@@ -44,19 +44,25 @@ export function joinedRows(
 
         return `${held.get(name) ?? `cast(${literal} as ${type})`} as ${quote(name)}`;
       });
-      const [root, ...others] = line.map(meta => quote(meta.tableName));
+      const [root, ...others] = line.map(meta => quotedTable(orm, meta));
       const key = live.getPrimaryProps().flatMap(prop => prop.fieldNames.map(quote));
       const sameRow = (table: string) => key.map(column => `${table}.${column} = ${root}.${column}`).join(' and ');
       const joins = others.map(table => `join ${table} on ${sameRow(table)}`);
       const below = classes
         .filter(each => each.live.tptParent?.class === live.class)
-        .map(each => quote(each.live.tableName))
+        .map(each => quotedTable(orm, each.live))
         .map(table => `not exists (select 1 from ${table} where ${sameRow(table)})`);
 
       return `select ${selected.join(', ')} from ${root} ${joins.join(' ')} where ${['1 = 1', ...below].join(' and ')}`;
     });
 
   return `(${selects.join(' union all ')}) joined_rows`;
+}
+
+/** With the schema of the entity or of the configuration, if there is one. */
+export function quotedTable(orm: Orm, meta: EntityMetadata): string {
+  const schema = meta.schema ?? orm.config.get('schema');
+  return orm.em.getPlatform().quoteIdentifier(schema ? `${schema}.${meta.tableName}` : meta.tableName);
 }
 
 /** What MikroORM calls the class; `undefined` for an abstract one. */

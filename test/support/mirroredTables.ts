@@ -2,7 +2,7 @@ import { ReferenceKind, type EntityMetadata, type EntityProperty } from '@mikro-
 import { versionOf, VersionTransaction } from 'mikro-orm-versioning';
 
 import { isMarked, markOf } from '../../packages/versioning/src/metadata/marks.ts';
-import { joinedRows } from './joinedRows.ts';
+import { joinedRows, quotedTable } from './joinedRows.ts';
 import type { Orm } from './orm.ts';
 
 /** A live table and its history, as the live side's metadata and marks say that they must be. */
@@ -98,7 +98,7 @@ function byDepth(a: EntityMetadata, b: EntityMetadata): number {
 export function transactionTable(orm: Orm): { readonly table: string; readonly id: string; readonly changed: string } {
   const meta = orm.getMetadata(VersionTransaction) as unknown as EntityMetadata;
 
-  return { table: quoted(orm, meta), id: columnOf(meta, 'id'), changed: columnOf(meta, 'changed') };
+  return { table: quotedTable(orm, meta), id: columnOf(meta, 'id'), changed: columnOf(meta, 'changed') };
 }
 
 function rowTable(
@@ -118,8 +118,8 @@ function rowTable(
 
   return {
     name: live.className,
-    live: quoted(orm, live),
-    history: quoted(orm, version),
+    live: quotedTable(orm, live),
+    history: quotedTable(orm, version),
     key: live.getPrimaryProps().flatMap(prop => prop.fieldNames),
     columns: [...new Set(copied.flatMap(prop => prop.fieldNames))],
     ...span(version),
@@ -147,8 +147,8 @@ function hierarchyTable(
 
   return {
     name: root.className,
-    live: quoted(orm, root),
-    history: quoted(orm, version),
+    live: quotedTable(orm, root),
+    history: quotedTable(orm, version),
     rows: joinedRows(orm, classes, columns, version.discriminatorColumn as string),
     key: root.getPrimaryProps().flatMap(prop => prop.fieldNames),
     columns: columns.map(({ name }) => name),
@@ -178,8 +178,8 @@ function linkTable(
 
   return {
     name,
-    live: quoted(orm, pivot),
-    history: quoted(orm, version),
+    live: quotedTable(orm, pivot),
+    history: quotedTable(orm, version),
     key: [...new Set([...prop.joinColumns, ...prop.inverseJoinColumns, ...own.flatMap(each => each.fieldNames)])],
     columns: [...new Set(pivot.props.filter(hasColumns).flatMap(each => each.fieldNames))],
     ...span(version),
@@ -242,9 +242,4 @@ function span(version: EntityMetadata): Pick<MirroredTable, 'since' | 'until' | 
 
 function columnOf(meta: EntityMetadata, property: string): string {
   return (meta.properties[property as never] as EntityProperty).fieldNames[0]!;
-}
-
-function quoted(orm: Orm, meta: EntityMetadata): string {
-  const schema = meta.schema ?? orm.config.get('schema');
-  return orm.em.getPlatform().quoteIdentifier(schema ? `${schema}.${meta.tableName}` : meta.tableName);
 }

@@ -126,7 +126,7 @@ export class Read {
 }
 
 /** A view of the database. */
-@Entity({ view: true, tableName: 'title_view', expression: 'select id, title from book' })
+@Entity({ view: true, tableName: 'title_view', expression: 'select id, title from book;' })
 export class Title {
   @PrimaryKey({ type: 'integer' })
   id!: number;

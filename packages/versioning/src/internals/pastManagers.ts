@@ -9,15 +9,16 @@ import {
   type EntityProperty,
   type MetadataStorage,
 } from '@mikro-orm/core';
-import { VersioningError } from '../errors.ts';
 import { NativeQueryBuilder, type AbstractSqlConnection, type AbstractSqlDriver } from '@mikro-orm/sql';
+import { VersioningError } from '../errors.ts';
 
 /**
  * Internals of MikroORM leaned on, to make a manager whose queries are rewritten before they reach the database, and nothing
  * else with it: no state is shared with the live manager but the connection, the metadata and the configuration.
  *
  * - A driver keeps its state in plain properties, so that one can be made after another, with a `connection`, `replicas`,
- *   `shouldHaveColumn()`, `buildFields()` and `convertException()` of its own. All queries go through `execute()` and `stream()` of a connection.
+ *   `shouldHaveColumn()`, `buildFields()` and `mapPropToFieldNames()`, which say what is selected, and `convertException()` of
+ *   its own. All queries go through `execute()` and `stream()` of a connection.
  * - A manager forks itself as `new em.constructor(em.config, em.driver, em.metadata, useContext, em.eventManager)`, and hands
  *   the fork what it holds in private: filters, their parameters, its session. Its `name` keeps apart the managers of open
  *   transactions in async contexts, `tryCache()`, `storeCache()` and `clearCache()` know of caches.
@@ -47,7 +48,10 @@ export type AskLive = (sql: string, params: readonly unknown[]) => Promise<never
 /** A manager of the class of `em`, with its filters and its session, in its open transaction if there is one. */
 export function makePastManager<Manager extends EntityManager>(em: Manager, past: Past): Manager {
   const PastManager = pastClassOf(em.constructor as ManagerClass);
-  const driver = makePastDriver(em.getDriver() as unknown as AbstractSqlDriver, past);
+  const given = em.getDriver() as unknown as AbstractSqlDriver;
+  // by way of another manager of the past, the query would be asked of that one's moment
+  const live = PAST in given ? (Object.getPrototypeOf(given) as AbstractSqlDriver) : given;
+  const driver = makePastDriver(live, past);
   Object.assign(driver, {
     createEntityManager: (useContext?: boolean) => new PastManager(em.config, driver, em.getMetadata(), useContext),
   });
@@ -125,8 +129,9 @@ function pastClassOf(managerClass: ManagerClass): ManagerClass {
     }
   }
   Object.defineProperty(PastManager, 'name', { value: managerClass.name });
-  pastClasses.set(managerClass, PastManager as unknown as ManagerClass);
-  return PastManager as unknown as ManagerClass;
+  const made = PastManager as unknown as ManagerClass;
+  pastClasses.set(managerClass, made).set(made, made);
+  return made;
 }
 
 let managers = 0;
@@ -134,6 +139,14 @@ let managers = 0;
 interface Columns {
   shouldHaveColumn(meta: EntityMetadata, prop: EntityProperty, ...rest: unknown[]): boolean;
   buildFields(meta: EntityMetadata, ...rest: unknown[]): unknown[];
+  mapPropToFieldNames(
+    qb: unknown,
+    prop: EntityProperty,
+    alias: string,
+    meta: EntityMetadata,
+    schema: unknown,
+    explicit?: unknown,
+  ): unknown[];
 }
 
 function makePastDriver(live: AbstractSqlDriver, past: Past): AbstractSqlDriver {
@@ -153,6 +166,10 @@ function makePastDriver(live: AbstractSqlDriver, past: Past): AbstractSqlDriver 
       const explicit = (rest[4] as { fields?: unknown } | undefined)?.fields !== undefined;
       const fields = columns.buildFields.call(this, meta, ...rest);
       return explicit ? fields : fields.filter(field => !isExcluded(meta, field));
+    },
+    mapPropToFieldNames(this: Columns, ...args: Parameters<Columns['mapPropToFieldNames']>) {
+      const [, prop, , meta, , explicit] = args;
+      return explicit === undefined && isExcluded(meta, prop.name) ? [] : columns.mapPropToFieldNames.apply(this, args);
     },
   });
 }

@@ -5,7 +5,7 @@ import { deriveShadows, type Shadow } from '../metadata/shadows.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 import { countExplain, findWrite, withExpressions } from './sqlText.ts';
 import { folded, isWord, tokensOf, type SqlDialect, type Token } from './sqlTokens.ts';
-import { findExpressions, findQualified } from './tableNames.ts';
+import { findExpressions, findTables, type TableName } from './tableNames.ts';
 import type { View } from './views.ts';
 
 /** What a query can read from. */
@@ -66,18 +66,28 @@ export class Shadows {
     const tokens = tokensOf(sql, this.#dialect);
     const names = new Set(tokens.map(({ value }) => value.toLowerCase()));
     const named = casting.sources.filter(({ table }) => names.has(table.toLowerCase()));
-    for (const source of named.filter(each => this.#isUnqualified(each))) {
-      this.#express(source.table, source, undefined, casting);
+    if (named.length === 0) {
+      return sql;
     }
-    return named.length === 0 ? sql : this.#qualified(sql, tokens, named, casting);
+    const tables = findTables(tokens);
+    const own = this.#ownExpressions(tokens);
+    const bare = new Set(tables.filter(({ schema }) => !schema).map(({ table }) => folded(table, this.#dialect)));
+    for (const source of named.filter(each => this.#isUnqualified(each))) {
+      // one too many hides what is not asked for; but in this schema there may be no table of that name
+      const name = this.#foldedName(source);
+      if (source.schema !== '*' || (bare.has(name) && !own.has(name))) {
+        this.#express(source.table, source, undefined, casting);
+      }
+    }
+    return this.#withoutSchemas(sql, tables, named, casting);
   }
 
   /** A schema can't be part of an expression's name: `"app"."article"` becomes `"app/article"`. */
-  #qualified(sql: string, tokens: readonly Token[], named: readonly Source[], casting: Casting): string {
+  #withoutSchemas(sql: string, tables: readonly TableName[], named: readonly Source[], casting: Casting): string {
     let result = '';
     let end = 0;
-    for (const { schema, table, isSource, hasAlias } of findQualified(tokens)) {
-      const source = named.find(each => this.#isMeant(each, schema, table));
+    for (const { schema, table, isSource, hasAlias } of tables) {
+      const source = schema && named.find(each => this.#isMeant(each, schema, table));
       if (!source) {
         continue;
       }
@@ -112,8 +122,8 @@ export class Shadows {
   #prefixed(sql: string, expressions: Map<string, string>): string {
     const tokens = tokensOf(sql, this.#dialect);
     const start = countExplain(tokens);
-    const own = new Set(findExpressions(tokens, start).map(token => folded(token, this.#dialect)));
-    const isOwn = (table: string) => own.has(this.#dialect === 'sqlite' ? table.toLowerCase() : table);
+    const own = this.#ownExpressions(tokens);
+    const isOwn = (table: string) => own.has(this.#foldedName({ table }));
     // an expression of the query hides the table itself, in PostgreSQL only for what comes after it
     const hides = this.#dialect === 'sqlite' || isWord(tokens[start + 1], 'recursive');
     const ours = [...expressions].filter(([table]) => !(hides && isOwn(table)));
@@ -128,16 +138,31 @@ export class Shadows {
     return `${sql.slice(0, at)}with ${list.join(', ')} select * from (${sql.slice(at)}\n) as "query"`;
   }
 
-  #isMeant({ schema, table }: Source, inSchemaNamed: Token, named: Token): boolean {
-    const name = this.#dialect === 'sqlite' ? table.toLowerCase() : table;
-    const known = schema ?? this.#configured ?? this.#platform.getDefaultSchemaName();
+  /** As the query's names are compared. */
+  #foldedName({ table }: { readonly table: string }): string {
+    return this.#dialect === 'sqlite' ? table.toLowerCase() : table;
+  }
+
+  #ownExpressions(tokens: readonly Token[]): Set<string> {
+    return new Set(findExpressions(tokens, countExplain(tokens)).map(token => folded(token, this.#dialect)));
+  }
+
+  #isMeant(source: Source, inSchemaNamed: Token, named: Token): boolean {
+    const { schema } = source;
+    const name = this.#foldedName(source);
+    const known = schema ?? this.#configured ?? this.#defaultSchema;
     return name === folded(named, this.#dialect) && (schema === '*' || known === folded(inSchemaNamed, this.#dialect));
   }
 
   /** Whether a name without a schema means this table. */
   #isUnqualified({ schema }: Source): boolean {
     const known = schema === undefined || schema === '*' ? this.#configured : schema;
-    return known === undefined || known === this.#platform.getDefaultSchemaName();
+    return known === undefined || known === this.#defaultSchema;
+  }
+
+  /** MikroORM has none for SQLite, which calls it so. */
+  get #defaultSchema(): string {
+    return this.#platform.getDefaultSchemaName() ?? 'main';
   }
 
   get #configured(): string | undefined {

@@ -13,7 +13,7 @@ export interface Token {
 export type SqlDialect = 'sqlite' | 'postgresql';
 
 const WORD = String.raw`[a-z_\u0080-\uffff][\w$\u0080-\uffff]*`;
-const NUMBER = String.raw`\d[\w.]*`;
+const NUMBER = String.raw`\d+(?:\.\d*)?`;
 const DOUBLE_QUOTED = '"(?:[^"]|"")*"';
 const BACKTICKED = '`(?:[^`]|``)*`';
 const BRACKETED = String.raw`\[[^\]]*\]`;

@@ -1,8 +1,8 @@
 import { isSign, isWord, type Token } from './sqlTokens.ts';
 
-/** A name with a schema, `app.article`, that a query takes for a table, or has in front of a column. */
-export interface QualifiedName {
-  readonly schema: Token;
+/** A name that a query takes for a table; with its schema, `app.article`, where it has one. */
+export interface TableName {
+  readonly schema: Token | undefined;
   readonly table: Token;
   /** Whether rows are read from it; otherwise a column follows, `app.article.name`. */
   readonly isSource: boolean;
@@ -29,9 +29,9 @@ const AFTER_TABLE = [
   ...`join inner left right full cross natural on using tablesample indexed not`.split(' '),
 ];
 
-/** The names with a schema by which a query reads tables, and those in front of columns. */
-export function findQualified(tokens: readonly Token[]): QualifiedName[] {
-  const found: QualifiedName[] = [];
+/** The names by which a query reads tables, and those with a schema in front of columns. */
+export function findTables(tokens: readonly Token[]): TableName[] {
+  const found: TableName[] = [];
   const places: Place[] = [{ isQuery: true, isList: false, isNext: false }];
   for (let i = 0; i < tokens.length; i += 1) {
     const parts = partsAt(tokens, i);
@@ -42,8 +42,9 @@ export function findQualified(tokens: readonly Token[]): QualifiedName[] {
       continue;
     } else {
       const isSource = place.isNext;
-      const [schema, table] = isSource ? parts.slice(-2) : parts;
-      if (schema && table && (isSource || parts.length > 2)) {
+      if (isSource || parts.length > 2) {
+        const [schema, table] =
+          parts.length === 1 ? [undefined, parts[0]!] : ((isSource ? parts.slice(-2) : parts) as [Token, Token]);
         const next = tokens[i + parts.length * 2 - 1];
         found.push({ schema, table, isSource, hasAlias: isName(next) && !isWord(next, ...AFTER_TABLE) });
       }

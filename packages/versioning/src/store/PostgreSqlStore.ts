@@ -116,6 +116,15 @@ export class PostgreSqlStore implements Store {
     );
   }
 
+  async findReferring(connection: Connection, child: string, parent: LiveTable): Promise<string[]> {
+    const rows = await connection.rows<{ name: string }>(
+      'select distinct n.nspname as name from pg_constraint f join pg_class c on c.oid = f.conrelid ' +
+        "join pg_namespace n on n.oid = c.relnamespace where f.contype = 'f' and c.relname = ? and f.confrelid = to_regclass(?)",
+      [child, parent.name],
+    );
+    return rows.map(({ name }) => name);
+  }
+
   async findChildren(
     connection: Connection,
     child: LiveTable,

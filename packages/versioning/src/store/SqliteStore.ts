@@ -110,6 +110,11 @@ export class SqliteStore implements Store {
 
   async lock(): Promise<void> {}
 
+  /** A foreign key can't leave its database. */
+  async findReferring(): Promise<string[]> {
+    return [];
+  }
+
   async findChildren(
     connection: Connection,
     child: LiveTable,

@@ -45,6 +45,9 @@ export interface Store {
    */
   lock(connection: Connection, table: LiveTable, keys: readonly KeyValues[]): Promise<void>;
 
+  /** The schemas of the tables of this name that refer to the parents' table. */
+  findReferring(connection: Connection, child: string, parent: LiveTable): Promise<string[]>;
+
   /** Keys of the child rows that refer to these parents. */
   findChildren(
     connection: Connection,

@@ -1,7 +1,7 @@
 import type { EntityMetadata, Platform } from '@mikro-orm/core';
 import { holderOf } from '../metadata/joinedTables.ts';
 import { columnsOf } from '../metadata/properties.ts';
-import { inSchema, isWildcard, qualified } from '../metadata/schemas.ts';
+import { inSchema, isWildcard, otherSchema, qualified } from '../metadata/schemas.ts';
 import { endValues } from '../model/linkEnds.ts';
 import type { Leaving, ReplacedUnseen } from '../model/Leaving.ts';
 import { serializeKey, type Frame, type KeyValues, type Touched } from '../model/Touched.ts';
@@ -45,7 +45,7 @@ export class Survey {
         const going = group.filter(({ stays }) => !stays);
         next.push(...into.follow(going.filter(({ movedTo }) => !movedTo)));
         await this.#keepImages(into, meta, schema, going);
-        this.#touchLinks(into, meta, schema, going);
+        await this.#touchLinks(into, meta, schema, going);
         const dependents = this.#model.dependents.get(meta.class) ?? [];
         if (dependents.length > 0) {
           await this.#store.lock(
@@ -96,16 +96,17 @@ export class Survey {
     }
   }
 
-  #touchLinks(
-    { touched }: SurveyTarget,
+  async #touchLinks(
+    { connection, touched }: SurveyTarget,
     meta: EntityMetadata,
     schema: string | undefined,
     group: readonly Leaving[],
-  ): void {
+  ): Promise<void> {
     for (const link of this.#model.links) {
-      const rows = touched.rowsOf(link.table.name, isWildcard(link.pivot, this.#platform) ? schema : undefined);
-      for (const part of ['owner', 'target'] as const) {
-        if (link[part].root.class === meta.class) {
+      const { pivot } = link;
+      for (const part of (['owner', 'target'] as const).filter(each => link[each].root.class === meta.class)) {
+        for (const each of await this.#schemasOf(connection, { child: pivot, holder: pivot, target: meta }, schema)) {
+          const rows = touched.rowsOf(link.table.name, each);
           for (const { key, movedTo } of group) {
             rows.addLinks(part, endValues(link, part, key), false);
             if (movedTo) {
@@ -118,6 +119,37 @@ export class Survey {
   }
 
   async #findDependent(
+    into: SurveyTarget,
+    dependent: Dependent,
+    parentSchema: string | undefined,
+    group: readonly Leaving[],
+  ): Promise<Leaving[]> {
+    const found: Leaving[] = [];
+    for (const schema of await this.#schemasOf(into.connection, dependent, parentSchema)) {
+      found.push(...(await this.#findDependentIn(schema, into, dependent, parentSchema, group)));
+    }
+    return found;
+  }
+
+  /** Where the children are: to a row of one schema, those of every manager's schema may refer. */
+  async #schemasOf(
+    connection: Connection,
+    { child, holder, target }: Pick<Dependent, 'child' | 'holder' | 'target'>,
+    parentSchema: string | undefined,
+  ): Promise<(string | undefined)[]> {
+    if (!isWildcard(child, this.#platform)) {
+      return [undefined];
+    }
+    if (isWildcard(target, this.#platform)) {
+      return [parentSchema];
+    }
+    const parent = this.#liveTable(target, parentSchema);
+    const schemas = await this.#store.findReferring(connection, holder.tableName, parent);
+    return schemas.map(schema => otherSchema(schema, this.#platform));
+  }
+
+  async #findDependentIn(
+    schema: string | undefined,
     { connection, touched, frame }: SurveyTarget,
     dependent: Dependent,
     parentSchema: string | undefined,
@@ -125,8 +157,6 @@ export class Survey {
   ): Promise<Leaving[]> {
     const { child, cascades, holder, target } = dependent;
     const history = this.#model.rows.get(child.class);
-    // one that a class of the manager's schema refers to from elsewhere can't be found
-    const schema = isWildcard(child, this.#platform) ? parentSchema : undefined;
     const table = this.#liveTable(holder, schema);
     const parentTable = this.#liveTable(target, parentSchema);
     const unmoved = group.filter(each => !each.movedTo);
