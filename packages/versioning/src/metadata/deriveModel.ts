@@ -205,7 +205,7 @@ function addNeighbours({ version, table }: DerivedVersion, { options, platform }
         `order by __n.${quote(endTransactionId)} limit 1)`
       );
     };
-    add(version, toOneProperty(name, version, [`${name}__key`], { persist: false, formula } as never));
+    add(version, toOneProperty(name, version.root, [`${name}__key`], { persist: false, formula } as never));
   };
   neighbour('previous', alias => `__n.${quote(endTransactionId)} = ${quote(`${alias}.${transactionId}`)}`);
   neighbour('next', alias => `__n.${quote(endTransactionId)} > ${quote(`${alias}.${endTransactionId}`)}`);
