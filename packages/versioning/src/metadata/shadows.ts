@@ -11,7 +11,7 @@ export interface Shadow {
   readonly schema: string | undefined;
   readonly table: string;
   /** `select "id", "name" from "article_version" where …` at a transaction; of a wildcard, with a placeholder for the schema. */
-  readonly at: (transaction: number) => string;
+  readonly at: (transaction: string) => string;
   readonly meta: EntityMetadata;
   /** Unquoted columns; those without history are missing. */
   readonly columns: ReadonlySet<string>;
@@ -21,6 +21,8 @@ export interface Shadow {
 export function deriveShadows(model: VersioningModel, platform: Platform): Shadow[] {
   const quote = (identifier: string) => platform.quoteIdentifier(identifier);
   const { transactionId, endTransactionId, operationType, entityType } = model.columns;
+  // SQLite expects any moment to be early, and would look through all that had happened by then
+  const begin = model.unindexed(quote(transactionId));
   const shadow = (
     meta: EntityMetadata,
     history: string,
@@ -37,7 +39,7 @@ export function deriveShadows(model: VersioningModel, platform: Platform): Shado
       meta,
       columns: new Set(columns.keys()),
       at: transaction =>
-        `select ${selected.join(', ')} from ${history} where ${quote(transactionId)} <= ${transaction} ` +
+        `select ${selected.join(', ')} from ${history} where ${begin} <= ${transaction} ` +
         `and ${quote(endTransactionId)} > ${transaction}${more}`,
     };
   };

@@ -2,7 +2,21 @@ import type { Platform } from '@mikro-orm/core';
 import { deriveShadows, type Shadow } from '../metadata/shadows.ts';
 import { inSchema } from '../metadata/schemas.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
-import { blankOut, withExpressions } from './sqlText.ts';
+import { blankOut, findWrite, withExpressions } from './sqlText.ts';
+
+/** A query, ready to be asked as of any transaction. */
+export interface Cast {
+  /** The word by which it is more than a question. */
+  readonly write: string | undefined;
+  readonly at: (transaction: number) => string;
+}
+
+/** Beyond so many different texts, those known are forgotten; longer ones are not worth their memory. */
+const MOST_CASTS = 500;
+const LONGEST_CAST = 10_000;
+
+/** Stands for the transaction; in no text that a database takes. */
+const TRANSACTION = '\0';
 
 /**
  * Asks any query of the past: a common table expression hides the table of its name, and the database pushes the query's
@@ -11,24 +25,42 @@ import { blankOut, withExpressions } from './sqlText.ts';
 export class Shadows {
   readonly all: readonly Shadow[];
   readonly #platform: Platform;
+  readonly #casts = new Map<string, Cast>();
 
   constructor(model: VersioningModel, platform: Platform) {
     this.all = deriveShadows(model, platform);
     this.#platform = platform;
   }
 
-  /** The query as of a transaction. */
-  cast(sql: string, transaction: number): string {
+  /** Known by its text: to read it again costs about as much as a query by key on SQLite. */
+  cast(sql: string): Cast {
+    const key = `${this.#configured ?? ''}${TRANSACTION}${sql}`;
+    const known = this.#casts.get(key);
+    if (known) {
+      return known;
+    }
+    const parts = this.#rewritten(sql).split(TRANSACTION);
+    const cast: Cast = { write: findWrite(sql), at: transaction => parts.join(String(transaction)) };
+    if (sql.length <= LONGEST_CAST) {
+      if (this.#casts.size >= MOST_CASTS) {
+        this.#casts.clear();
+      }
+      this.#casts.set(key, cast);
+    }
+    return cast;
+  }
+
+  #rewritten(sql: string): string {
     const expressions = new Map<string, string>();
     let rewritten = sql;
     for (const shadow of this.all) {
-      rewritten = this.#qualified(rewritten, shadow, transaction, expressions);
+      rewritten = this.#qualified(rewritten, shadow, expressions);
     }
     const names = blankOut(rewritten, false);
     for (const shadow of this.all.filter(each => this.#isUnqualified(each))) {
       if (nameOf(shadow.table).test(names)) {
         const name = this.#platform.quoteIdentifier(shadow.table);
-        expressions.set(name, inSchema(shadow.at(transaction), undefined, this.#platform));
+        expressions.set(name, inSchema(shadow.at(TRANSACTION), undefined, this.#platform));
       }
     }
     // materialized, the database would work out the whole table first
@@ -39,7 +71,7 @@ export class Shadows {
   }
 
   /** A schema can't be part of an expression's name: `"app"."article"` becomes `"app.article"`. */
-  #qualified(sql: string, shadow: Shadow, transaction: number, expressions: Map<string, string>): string {
+  #qualified(sql: string, shadow: Shadow, expressions: Map<string, string>): string {
     const names = blankOut(sql, false);
     // any schema may be a manager's, but `a.article` in a list of columns is none
     const where = shadow.schema === '*' ? String.raw`(?<=\b(?:from|join)\s+)` : '';
@@ -55,7 +87,7 @@ export class Shadows {
         continue;
       }
       const name = this.#platform.quoteIdentifier(`${schema}/${shadow.table}`.replaceAll('.', '/'));
-      expressions.set(name, inSchema(shadow.at(transaction), schema, this.#platform));
+      expressions.set(name, inSchema(shadow.at(TRANSACTION), schema, this.#platform));
       result += sql.slice(end, match.index) + name;
       end = match.index + match[0].length;
     }

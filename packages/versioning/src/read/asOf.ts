@@ -12,7 +12,6 @@ import { findExcluded } from '../metadata/shadows.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 import { readMoment, type Moment } from './moments.ts';
 import { Shadows } from './Shadows.ts';
-import { findWrite } from './sqlText.ts';
 
 /**
  * A read-only manager of the past: every query of it, of any kind and at any depth, sees the database as of one moment, and
@@ -38,11 +37,11 @@ export function asOf<Manager extends EntityManager>(em: Manager, moment: Moment)
   const past: Past = {
     name: resolved.name,
     async rewrite(sql: string, ask: AskLive) {
-      const write = findWrite(sql);
+      const { write, at } = shadows.cast(sql);
       if (write !== undefined) {
         throw VersioningError.pastIsReadOnly(`A query with '${write}'`);
       }
-      return shadows.cast(sql, await resolved.transaction(ask));
+      return at(await resolved.transaction(ask));
     },
     explain: error => explained(error, shadows),
     excluded(meta) {
