@@ -88,10 +88,18 @@ async function seed(em: EntityManager, { Author, Tag, Article }: Model): Promise
   await em.flush();
 }
 
-async function postgresOptions(url: string, dbName: SideName): Promise<ConnectionOptions> {
+/** A new database, with settings of its own. */
+export async function postgresOptions(
+  url: string,
+  dbName: string,
+  settings: Readonly<Record<string, number>> = {},
+): Promise<ConnectionOptions> {
   const client = new Client({ connectionString: url });
   await client.connect();
   await client.query(`create database ${dbName}`);
+  for (const [name, value] of Object.entries(settings)) {
+    await client.query(`alter database ${dbName} set ${name} = ${value}`);
+  }
   await client.end();
   const clientUrl = new URL(url);
   clientUrl.pathname = `/${dbName}`;

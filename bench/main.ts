@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 
 import { openPair, type DatabaseName } from './databases.ts';
 import { measure, type Rounds, type Times } from './measure.ts';
+import { HUNDRED_THOUSAND, MILLION, runPast } from './past/run.ts';
 import { table } from './report.ts';
 import { brokenPromises, countStatements, type Counts } from './statements.ts';
 import { workloadGroups, type Workload, type WorkloadGroup } from './workloads.ts';
@@ -15,6 +16,8 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    past: { type: 'boolean', default: false },
+    plans: { type: 'boolean', default: false },
     analyze: { type: 'boolean', default: false },
     sqlite: { type: 'boolean', default: false },
     postgres: { type: 'boolean', default: false },
@@ -23,7 +26,7 @@ const { values: options } = parseArgs({
 
 for (const database of selectedDatabases()) {
   const start = performance.now();
-  const broken = await run(database);
+  const broken = options.past ? await runOfPast(database) : await run(database);
 
   for (const sentence of broken) {
     console.error(`BROKEN on ${database}: ${sentence}`);
@@ -55,6 +58,12 @@ async function run(database: DatabaseName): Promise<string[]> {
   } finally {
     await pair.close();
   }
+}
+
+/** Of a history of a million versions, or of a tenth of that. */
+async function runOfPast(database: DatabaseName): Promise<string[]> {
+  const size = options.quick ? HUNDRED_THOUSAND : MILLION;
+  return runPast(database, size, roundsOf(database, { size: 'small', workloads: [] }), options.plans);
 }
 
 function roundsOf(database: DatabaseName, { size }: WorkloadGroup): Rounds {

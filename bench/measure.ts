@@ -18,7 +18,8 @@ export interface Rounds {
   readonly analyze: boolean;
 }
 
-const collectGarbage = exposeGarbageCollection();
+/** A run of the garbage collector, so that it does not run while something is timed. */
+export const collectGarbage = exposeGarbageCollection();
 
 /**
  * Times the workloads of a group. In each round every workload runs on both sides, one right after the other and the

@@ -6,8 +6,12 @@ const HEADINGS = ['work', 'plain ms', 'versioned ms', 'ratio', 'of minima', 'bud
 
 /** One aligned table: a line for each workload, in the order given. */
 export function table(times: ReadonlyMap<Workload, Times>, counts: ReadonlyMap<Workload, Counts>): string {
-  const lines = [HEADINGS, ...[...times].map(([workload, each]) => cells(workload, each, counts.get(workload)!))];
-  const widths = HEADINGS.map((_, column) => Math.max(...lines.map(line => line[column]!.length)));
+  return aligned([HEADINGS, ...[...times].map(([workload, each]) => cells(workload, each, counts.get(workload)!))]);
+}
+
+/** The first column to the left, the others to the right. */
+export function aligned(lines: readonly (readonly string[])[]): string {
+  const widths = lines[0]!.map((_, column) => Math.max(...lines.map(line => line[column]!.length)));
 
   return lines
     .map(line => line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))

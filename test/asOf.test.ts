@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import { Article, BLOG, Category, Comment, Tag } from './support/blog.ts';
 import { createOrm, describeEachDatabase, type Orm } from './support/databases.ts';
+import { statementsOf } from './support/statements.ts';
 
 describeEachDatabase('the past', db => {
   let orm: Orm;
@@ -163,6 +164,27 @@ describeEachDatabase('the past', db => {
     expect(() => asOf(em, 'yesterday' as never)).toThrow(
       "yesterday is no moment. Give a VersionTransaction or its id, a version, a Date, or 'latest'.",
     );
+  });
+
+  it('looks up its moment once, and not at all where that was loaded', async () => {
+    const em = orm.em.fork();
+    const transaction = await em.findOneOrFail(VersionTransaction, ids[0]!);
+    const [version] = await em.find(versionOf(Article), { id: 1 });
+    const lookUps = async (moment: Parameters<typeof asOf>[1]) => {
+      const past = asOf(em, moment);
+      const fork = past.fork();
+      const statements = await statementsOf(orm, async () => {
+        await past.count(Article);
+        await fork.count(Article);
+      });
+      return statements.length - 2;
+    };
+    expect(await lookUps(transaction)).toBe(0);
+    expect(await lookUps(version!)).toBe(0);
+    expect(await lookUps(ids[0]!)).toBe(1);
+    expect(await lookUps(orm.em.fork().getReference(VersionTransaction, ids[0]!))).toBe(1);
+    expect(await lookUps('latest')).toBe(1);
+    expect(await lookUps(transaction.issuedAt)).toBe(1);
   });
 
   it('holds one latest moment', async () => {

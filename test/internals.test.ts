@@ -25,6 +25,7 @@ import {
   primaryKeyOf,
   snapshotOf,
 } from '../packages/versioning/src/internals/entityState.ts';
+import { columnsOfIndex } from '../packages/versioning/src/internals/indexColumns.ts';
 import { createOrm, describeDatabase, describeEachDatabase } from './support/databases.ts';
 
 /*
@@ -219,6 +220,30 @@ describeEachDatabase('MikroORM', db => {
     ] as const) {
       expect(prototype).toHaveProperty(method, expect.any(Function));
     }
+  });
+
+  it('turns the properties of an index into columns as indexColumns relies on', async () => {
+    const Part = defineEntity({
+      name: 'Part',
+      embeddable: true,
+      properties: { name: p.string(), size: p.integer() },
+    });
+    const Whole = defineEntity({
+      name: 'Whole',
+      properties: {
+        id: p.integer().primary(),
+        label: p.string().name('title'),
+        inlined: () => p.embedded(Part),
+        stored: () => p.embedded(Part).object(),
+        whole: () => p.manyToOne(Whole).nullable(),
+      },
+    });
+    const orm = await createOrm(db, { entities: [Whole, Part] });
+    const columns = (properties: string[], meta = orm.getMetadata().get(Whole.class as never)) =>
+      columnsOfIndex(meta, { properties }, orm.em.getPlatform());
+    expect(columns(['label', 'whole', 'inlined.size'])).toEqual(['title', 'whole_id', 'inlined_size']);
+    expect(columns(['stored.size', 'label'])).toEqual(['stored.size', 'title']);
+    expect(columns(['whole_id'])).toEqual(['whole_id']);
   });
 
   it('makes managers, and their forks, as pastManagers does', async () => {

@@ -24,7 +24,7 @@ import type { Feature } from './features.ts';
 
 const COLUMN = 'Properties: column type (type, columnType, runtimeType, length, precision, scale)';
 const NAME = 'Properties: column name (name, fieldName)';
-const CONSTRAINTS = 'Properties: index, unique, check';
+const CONSTRAINTS = 'Properties: index, unique';
 const SCHEMA_NOTES = 'Properties: comment, extra, ignoreSchemaChanges';
 const ACCESSORS = 'Properties: getter, setter, getterName without a column';
 const JOIN = 'Relations: joinColumn, referenceColumnName';
@@ -34,7 +34,7 @@ const PIVOT = 'Relations: pivotTable, and names of its columns';
 const ORDERED = 'Relations: fixedOrder, fixedOrderColumn';
 const DISCRIMINATOR = 'Inheritance: discriminatorColumn, discriminatorValue, discriminatorMap';
 const CONSTRUCTOR = 'Entity options: forceConstructor, constructorParams';
-const INDEXES = 'Entity options: indexes, uniques, checks';
+const INDEXES = 'Entity options: indexes, uniques';
 const HOOKS = 'Entity options: hooks and subscribers';
 
 type ScalarOption = keyof PropertyOptions<object> | keyof EnumOptions<object>;
@@ -85,7 +85,7 @@ export const MAPPING_OPTIONS = {
     concurrencyCheck: 'Properties: concurrencyCheck',
     index: CONSTRAINTS,
     unique: CONSTRAINTS,
-    check: CONSTRAINTS,
+    check: 'Properties: check',
     lazy: 'Properties: lazy',
     array: 'Types: array of a type (array: true)',
     primary: 'Keys: integer',

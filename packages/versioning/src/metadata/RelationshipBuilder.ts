@@ -10,6 +10,7 @@ import type { LinkHistory } from '../model/VersioningModel.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import { add, type DerivedVersion } from './deriveVersion.ts';
 import { isJoined, wholeHierarchy } from './hierarchy.ts';
+import { SPAN } from './indexes.ts';
 import { isBelow, rowsWith } from './joinedTables.ts';
 import { TemporalSql, referringColumns, type Target } from './TemporalSql.ts';
 import { addPolymorphicToMany, addToMany, type Storage } from './toManyRelations.ts';
@@ -84,7 +85,7 @@ export class RelationshipBuilder {
     const { live, versions } = this.#targetOf(prop);
     const key = versions && !prop.mapToPk ? keyName(name) : name;
     if (version.root === version) {
-      version.indexes.push({ properties: [key, 'endTransactionId'] });
+      version.indexes.push({ properties: [key, ...SPAN] });
     }
     const copy = (as: string) =>
       ({
@@ -115,7 +116,7 @@ export class RelationshipBuilder {
     const parts = addPolymorphicKey(version, prop, name, this.#context);
     properties.push({ live: prop.name, name, value: name, parts });
     if (version.root === version) {
-      version.indexes.push({ properties: [...parts, 'endTransactionId'] });
+      version.indexes.push({ properties: [...parts, ...SPAN] });
     }
     const targets = this.#targetsOf(derived, prop);
     const [type, ...columns] = prop.fieldNames as [string, ...string[]];

@@ -5,6 +5,7 @@ import type { LinkHistory } from '../model/VersioningModel.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import { add, addSpan, historyEntity, historyName, type DerivedVersion } from './deriveVersion.ts';
 import { isJoined } from './hierarchy.ts';
+import { SPAN } from './indexes.ts';
 import { depthOf } from './joinedTables.ts';
 import {
   columnsOf,
@@ -159,8 +160,10 @@ function deriveLink(pair: Pair, pivot: EntityMetadata, context: DeriveContext): 
   }
   const ownerKey = pair.ownerType === undefined ? ['owner'] : ['ownerType', 'owner'];
   const targetKey = pair.targetType === undefined ? ['target'] : ['targetType', 'target'];
-  version.indexes.push({ properties: [...ownerKey, ...targetKey, 'endTransactionId'] });
-  version.indexes.push({ properties: [...targetKey, 'endTransactionId'] });
+  const [end, begin] = SPAN;
+  // the open link of two ends is looked for as well as all links of one
+  version.indexes.push({ properties: [...ownerKey, end, ...targetKey, begin] });
+  version.indexes.push({ properties: [...targetKey, end, begin] });
   const { own, state } = addExtraColumns(pivot, ends, version, context);
   const table: HistoryTable = {
     // one that several relations share has the name of its pivot

@@ -18,6 +18,7 @@ import type { DeriveContext } from './DeriveContext.ts';
 import { add, deriveVersion, type DerivedVersion } from './deriveVersion.ts';
 import type { Dialect } from './dialect.ts';
 import { columnPrefix, flattenHierarchy, isJoined, wholeHierarchy, type Hierarchy } from './hierarchy.ts';
+import { addLiveIndexes, SPAN } from './indexes.ts';
 import { findMarked, type MarkedEntity } from './marks.ts';
 import { aliasOf, isPolymorphicToMany, toOneProperty, type FormulaColumns } from './properties.ts';
 import { inSchema, isOpen, isWildcard, qualified } from './schemas.ts';
@@ -55,7 +56,9 @@ export function deriveModel(
     // after the properties of the key, which say that its columns are never null
     addLive(each, context);
   }
-  roots.forEach(addKeyIndex);
+  for (const each of roots) {
+    addIndexes(each, hierarchies, context);
+  }
   const own = links.filter(link => link.table.kind === 'link');
   const linkVersions = [...new Set(own.map(link => link.version))];
   refuseSharedTables(storage, [...roots.map(each => each.version), ...linkVersions]);
@@ -69,15 +72,13 @@ export function deriveModel(
     roots.map(each => [each.meta.class, rowHistory(each, hierarchies.get(each.meta.class), links)] as const),
   );
   for (const each of derived) {
-    const info = versionInfo(each, links);
-    versionInfos.set(each.version, info);
-    versionInfos.set(each.meta, info);
-    noteVersioned(each.meta.class);
+    leaveInfo(each, links);
   }
   return {
     metadata: storage,
     columns: options.columns,
     openEnd: dialect.openEnd,
+    unindexed: dialect.unindexed,
     transaction,
     rows,
     links,
@@ -135,6 +136,14 @@ function rowHistory(
   return { table, sources, live, version };
 }
 
+/** Tells the reading rooms what they need to know about an entity. */
+function leaveInfo(derived: DerivedVersion, links: readonly LinkHistory[]): void {
+  const info = versionInfo(derived, links);
+  versionInfos.set(derived.version, info);
+  versionInfos.set(derived.meta, info);
+  noteVersioned(derived.meta.class);
+}
+
 function versionInfo(derived: DerivedVersion, links: readonly LinkHistory[]): VersionInfo {
   const { meta: live, options, versionsProperty } = derived;
   const order = Object.values(derived.shape).map(prop => prop.name);
@@ -156,10 +165,16 @@ function versionInfo(derived: DerivedVersion, links: readonly LinkHistory[]): Ve
   return { live, version: derived.version, properties, versionsProperty, links: versionedLinks };
 }
 
-/** Answers both "the open version of this row" and "this row as of T". */
-function addKeyIndex({ meta: live, version, properties }: DerivedVersion): void {
+/** That of the key answers both "the open version of this row" and "this row as of T". */
+function addIndexes(
+  derived: DerivedVersion,
+  hierarchies: ReadonlyMap<object, Hierarchy>,
+  context: DeriveContext,
+): void {
+  const { meta: live, version, properties } = derived;
   const key = live.primaryKeys.map(name => properties.find(property => property.live === name)!.value);
-  version.indexes.unshift({ properties: [...key, 'endTransactionId'] });
+  version.indexes.unshift({ properties: [...key, ...SPAN] });
+  addLiveIndexes(derived, hierarchies.get(live.class), context);
 }
 
 /** `version.entity`: the live row of the same key, `null` where there is none. */

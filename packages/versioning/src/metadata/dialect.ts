@@ -14,6 +14,8 @@ export interface Dialect {
   readonly serialColumnType: string;
   /** `end_transaction_id` of a span that still holds. */
   readonly openEnd: number;
+  /** A column for a condition that must not lead the planner to an index of it. */
+  readonly unindexed: (column: string) => string;
 }
 
 /** Throws a `VersioningError` for a database that has no store yet. */
@@ -21,7 +23,7 @@ export function dialectOf(platform: Platform, idType: 'integer' | 'bigint'): Dia
   if (platform instanceof SqlitePlatform) {
     // SQLite's only self-numbering key is called `integer`, and holds 64 bits
     const type = { idType: () => 'integer' as const, idColumnType: 'integer', serialColumnType: 'integer' };
-    return { name: 'sqlite', ...type, openEnd: OPEN_END[idType] };
+    return { name: 'sqlite', ...type, openEnd: OPEN_END[idType], unindexed: column => `+${column}` };
   }
   if (platform instanceof BasePostgreSqlPlatform) {
     return idType === 'bigint'
@@ -31,6 +33,7 @@ export function dialectOf(platform: Platform, idType: 'integer' | 'bigint'): Dia
           idColumnType: 'bigint',
           serialColumnType: 'bigserial',
           openEnd: OPEN_END.bigint,
+          unindexed: column => column,
         }
       : {
           name: 'postgresql',
@@ -38,6 +41,7 @@ export function dialectOf(platform: Platform, idType: 'integer' | 'bigint'): Dia
           idColumnType: 'int',
           serialColumnType: 'serial',
           openEnd: OPEN_END.integer,
+          unindexed: column => column,
         };
   }
   throw VersioningError.unsupported(

@@ -11,7 +11,7 @@ export interface Shadow {
   readonly schema: string | undefined;
   readonly table: string;
   /** `select "id", "name" from "article_version" where …` at a transaction; of a wildcard, with a placeholder for the schema. */
-  readonly at: (transaction: number | string) => string;
+  readonly at: (transaction: string) => string;
   /** All states that the table ever had, each with the id of its version. */
   readonly ever: string;
   /** Whether the history is one of links: then a change can leave nothing but the end of a span. */
@@ -27,6 +27,8 @@ export interface Shadow {
 export function deriveShadows(model: VersioningModel, platform: Platform): Shadow[] {
   const quote = (identifier: string) => platform.quoteIdentifier(identifier);
   const { versionId, transactionId, endTransactionId, operationType, entityType } = model.columns;
+  // SQLite expects any moment to be early, and would look through all that had happened by then
+  const begin = model.unindexed(quote(transactionId));
   const shadow = (
     meta: EntityMetadata,
     history: string,
@@ -46,7 +48,7 @@ export function deriveShadows(model: VersioningModel, platform: Platform): Shado
       isLink: conditions.length === 0,
       ever: `select ${quote(versionId)}, ${selected.join(', ')} from ${history} where ${conditions.join(' and ') || 'true'}`,
       at: transaction =>
-        `select ${selected.join(', ')} from ${history} where ${quote(transactionId)} <= ${transaction} ` +
+        `select ${selected.join(', ')} from ${history} where ${begin} <= ${transaction} ` +
         `and ${quote(endTransactionId)} > ${transaction}${more}`,
     };
   };

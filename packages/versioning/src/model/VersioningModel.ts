@@ -54,6 +54,8 @@ export interface VersioningModel {
   readonly columns: HistoryColumns;
   /** Where an open end is stored: the largest id. */
   readonly openEnd: number;
+  /** A column for a condition that must not lead the planner to an index of it. */
+  readonly unindexed: (column: string) => string;
   readonly transaction: EntityMetadata;
   /** By the root class of the live entity. */
   readonly rows: ReadonlyMap<object, RowHistory>;

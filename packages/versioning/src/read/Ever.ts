@@ -77,7 +77,7 @@ export class Ever {
     const keys = rows.table.key.map(({ name }) => name);
     // a query for a hierarchy selects more than the key
     const key = keys.map(name => this.#quote('__e', name)).join(', ');
-    const then = `select ${key} from (${this.#shadows.cast(sql, '__m.id', views)}) __e`;
+    const then = `select ${key} from (${this.#shadows.cast(sql, views).at('__m.id')}) __e`;
     const holds =
       `${this.#quote('__v', transactionId)} <= __m.id and ${this.#quote('__v', endTransactionId)} > __m.id ` +
       `and ${this.#quote('__v', operationType)} <> ${Operation.DELETE}`;

@@ -22,6 +22,21 @@ interface Casting {
   readonly expressions: Map<string, string>;
 }
 
+/** A query, ready to be asked as of any transaction. */
+export interface Cast {
+  /** The word by which it is more than a question. */
+  readonly write: string | undefined;
+  /** The query as of a transaction: its id, or SQL that yields one. */
+  readonly at: (transaction: number | string) => string;
+}
+
+/** Beyond so many different texts, those known are forgotten; longer ones are not worth their memory. */
+const MOST_CASTS = 500;
+const LONGEST_CAST = 10_000;
+
+/** Stands for the transaction; in no text that a database takes. */
+const TRANSACTION = '\0';
+
 /**
  * Asks any query of the past: a common table expression hides the table of its name, and the database pushes the query's
  * conditions down into the history behind it. Only the tables that the query names get one.
@@ -30,16 +45,12 @@ export class Shadows {
   readonly all: readonly Shadow[];
   readonly #platform: Platform;
   readonly #dialect: SqlDialect;
+  readonly #casts = new Map<string, Cast>();
 
   constructor(model: VersioningModel, platform: Platform) {
     this.all = deriveShadows(model, platform);
     this.#platform = platform;
     this.#dialect = platform instanceof BasePostgreSqlPlatform ? 'postgresql' : 'sqlite';
-  }
-
-  /** The word by which SQL is more than a question; `undefined` for one that only reads. */
-  findWrite(sql: string): string | undefined {
-    return findWrite(tokensOf(sql, this.#dialect));
   }
 
   /** The names and keywords of SQL, in lower case. */
@@ -49,9 +60,25 @@ export class Shadows {
       .map(({ value }) => value.toLowerCase());
   }
 
-  /** The query as of a transaction: its id, or SQL that yields one. */
-  cast(sql: string, transaction: number | string, views: readonly View[]): string {
-    return this.castBy(sql, views, shadow => shadow.at(transaction));
+  /** Known by its text: to read it again costs about as much as a query by key on SQLite. */
+  cast(sql: string, views: readonly View[]): Cast {
+    const key = `${this.#configured ?? ''}${TRANSACTION}${sql}`;
+    const known = this.#casts.get(key);
+    if (known) {
+      return known;
+    }
+    const parts = this.castBy(sql, views, shadow => shadow.at(TRANSACTION)).split(TRANSACTION);
+    const cast: Cast = {
+      write: findWrite(tokensOf(sql, this.#dialect)),
+      at: transaction => parts.join(String(transaction)),
+    };
+    if (sql.length <= LONGEST_CAST) {
+      if (this.#casts.size >= MOST_CASTS) {
+        this.#casts.clear();
+      }
+      this.#casts.set(key, cast);
+    }
+    return cast;
   }
 
   /** The query with another one in the place of each table that it names. */

@@ -36,11 +36,11 @@ export function asOf<Manager extends EntityManager>(em: Manager, moment: Moment)
     name: resolved.name,
     transaction: resolved.transaction,
     async rewrite(sql: string, ask: AskLive) {
-      const write = shadows.findWrite(sql);
+      const { write, at } = shadows.cast(sql, viewsOf(em));
       if (write !== undefined) {
         throw VersioningError.pastIsReadOnly(`A query with '${write}'`);
       }
-      return shadows.cast(sql, await resolved.transaction(ask), viewsOf(em));
+      return at(await resolved.transaction(ask));
     },
     explain: error => explained(error, shadows),
     excluded(meta) {

@@ -41,6 +41,10 @@ export function readMoment(moment: Moment, transactions: EntityMetadata, platfor
       transaction: once(async ask => idOf(await ask(`${newest} where ${quote('issuedAt')} <= ?`, [at]))),
     };
   }
+  if (typeof moment === 'object' && isLoaded(moment)) {
+    // it came from the database, and so is there: no round trip
+    return { name: String(given), transaction: async () => given };
+  }
   const check = async (ask: Ask) => {
     const found = await ask(`select ${quote('id')} as id from ${table} where ${quote('id')} = ?`, [given]);
     if (found.length === 0) {
