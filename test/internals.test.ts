@@ -5,10 +5,12 @@ import {
   defineEntity,
   EventManager,
   EventType,
+  helper,
   MetadataDiscovery,
   MetadataStorage,
   p,
   UnitOfWork,
+  type EntityMetadata,
   type EventSubscriber,
 } from '@mikro-orm/core';
 import { AbstractSqlDriver, QueryBuilderHelper, SchemaComparator, SqlSchemaGenerator } from '@mikro-orm/sql';
@@ -25,6 +27,7 @@ import {
   primaryKeyOf,
   snapshotOf,
 } from '../packages/versioning/src/internals/entityState.ts';
+import { ReferenceSnapshots } from '../packages/versioning/src/internals/referenceSnapshots.ts';
 import { columnsOfIndex } from '../packages/versioning/src/internals/indexColumns.ts';
 import { createOrm, describeDatabase, describeEachDatabase } from './support/databases.ts';
 
@@ -277,6 +280,34 @@ describeEachDatabase('MikroORM', db => {
     for (const method of ['shouldHaveColumn', 'buildFields', 'mapPropToFieldNames', 'convertException']) {
       expect(driver).toHaveProperty(method, expect.any(Function));
     }
+  });
+
+  it('leaves the discriminator out of the snapshot of a reference, which referenceSnapshots adds', async () => {
+    const Root = defineEntity({
+      name: 'Root',
+      discriminatorColumn: 'kind',
+      discriminatorValue: 'root',
+      properties: { id: p.integer().primary(), name: p.string() },
+    } as never);
+    const Leader = defineEntity({
+      name: 'Leader',
+      properties: { id: p.integer().primary(), to: () => p.manyToOne(Root) as never },
+    });
+    const orm = await createOrm(db, { entities: [Root, Leader] });
+    const em = orm.em.fork();
+    em.create(Leader as never, { id: 1, to: em.create(Root as never, { id: 1, name: 'a' } as never) } as never);
+    await em.flush();
+    const snapshotOf = async (fork: typeof em) => {
+      const { to } = await fork.findOneOrFail<{ to: object }>(Leader as never, 1 as never);
+      return { ...helper(to).__originalEntityData };
+    };
+    expect(await snapshotOf(em.fork())).toEqual({ id: 1 });
+    const meta = orm.getMetadata().find(Root as never) as unknown as EntityMetadata;
+    const snapshots = new ReferenceSnapshots([]);
+    const watched = em.fork({ freshEventManager: true });
+    watched.getEventManager().registerSubscriber({ onInit: args => snapshots.onInit(args as never) });
+    expect(await snapshotOf(watched)).toEqual({ id: 1, kind: 'root' });
+    expect(meta.root.properties['kind' as never]).toMatchObject({ userDefined: false });
   });
 
   it('has no way to the database but those that pastManagers rewrites or refuses', async () => {

@@ -10,6 +10,8 @@ import { LastSubscriber } from './capture/LastSubscriber.ts';
 import { ambientContext } from './context.ts';
 import { onConfiguration } from './internals/configurations.ts';
 import { noteFlushCallers } from './internals/flushCallers.ts';
+import { ReferenceSnapshots } from './internals/referenceSnapshots.ts';
+import { versionInfos } from './metadata/versionClass.ts';
 import { VersioningError } from './errors.ts';
 import { protectHistory, type HistoryPair } from './internals/schemaDiffs.ts';
 import { deriveModel } from './metadata/deriveModel.ts';
@@ -126,8 +128,13 @@ function addTransactionEntity(config: Configuration, options: ResolvedOptions, d
 function addRecorder(config: Configuration, model: VersioningModel, options: ResolvedOptions, dialect: Dialect): void {
   const platform = config.getPlatform();
   const recorder = new Recorder(model, createStore(model, dialect, platform), platform, options);
-  const others = [...config.get('subscribers')].filter(subscriber => !(subscriber instanceof Recorder));
-  config.set('subscribers', [...others, recorder]);
+  const references = new ReferenceSnapshots(
+    [...model.metadata].filter(meta => versionInfos.has(meta) && !model.historyClasses.has(meta.class)),
+  );
+  const others = [...config.get('subscribers')].filter(
+    subscriber => !(subscriber instanceof Recorder || subscriber instanceof ReferenceSnapshots),
+  );
+  config.set('subscribers', [...others, ...(references.isNeeded ? [references] : []), recorder]);
   openHistory(config, model, subscriber => subscriber instanceof Recorder || subscriber instanceof LastSubscriber);
 }
 

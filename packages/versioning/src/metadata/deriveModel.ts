@@ -188,9 +188,14 @@ function addLive({ meta: live, version, table }: DerivedVersion, { options, plat
     return;
   }
   const key = platform.quoteIdentifier(columns[0]!);
-  const formula = (cols: FormulaColumns) =>
-    `(select __l.${key} from ${isJoined(live) ? qualified(live, platform) : table.live} __l where __l.${key} = ` +
-    `${platform.quoteIdentifier(`${aliasOf(cols, options.columns)}.${columns[0]!}`)})`;
+  const isOfClass = sameClass(live, platform);
+  const formula = (cols: FormulaColumns) => {
+    const alias = aliasOf(cols, options.columns);
+    return (
+      `(select __l.${key} from ${isJoined(live) ? qualified(live, platform) : table.live} __l where __l.${key} = ` +
+      `${platform.quoteIdentifier(`${alias}.${columns[0]!}`)}${isOfClass('__l', alias)})`
+    );
+  };
   add(
     version,
     toOneProperty('entity', live, columns, {
@@ -202,6 +207,31 @@ function addLive({ meta: live, version, table }: DerivedVersion, { options, plat
       ...(live.root.inheritanceType ? { strategy: LoadStrategy.SELECT_IN } : {}),
     } as never),
   );
+}
+
+/**
+ * A condition that a live row of a single-table hierarchy is of the class that it was, or of one below. The key may be that
+ * of a row of another class now, and MikroORM would make that one what it takes its reference for.
+ */
+function sameClass(live: EntityMetadata, platform: Platform): (live: string, version: string) => string {
+  const { root } = live;
+  if (root.inheritanceType !== 'sti') {
+    return () => '';
+  }
+  const prop = root.properties[root.discriminatorColumn as never] as EntityProperty;
+  const column = platform.quoteIdentifier(prop.fieldNames[0]!);
+  const classes = Object.entries(root.discriminatorMap!) as unknown as [string, EntityMetadata['class']][];
+  const valuesOf = (meta: EntityMetadata['class']) =>
+    classes
+      .filter(([, each]) => each === meta || meta.prototype.isPrototypeOf(each.prototype as object))
+      .map(([value]) => platform.quoteValue(value));
+  return (row, version) => {
+    const [is, was] = [`${row}.${column}`, `${platform.quoteIdentifier(version)}.${column}`];
+    const cases = classes.map(
+      ([value, meta]) => `(${was} = ${platform.quoteValue(value)} and ${is} in (${valuesOf(meta).join(', ')}))`,
+    );
+    return ` and (${cases.join(' or ')})`;
+  };
 }
 
 /**

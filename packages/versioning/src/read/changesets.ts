@@ -63,7 +63,11 @@ export function findDiffering(before: object, after: object): VersionedProperty[
   const differing = differingProperties(before, after, meta, managerOf(after) as EntityManager);
   return versionInfos
     .get(meta)!
-    .properties.filter(({ value, parts }) => (parts ?? [value]).some(part => differing.has(part)));
+    .properties.filter(property => (property.parts ?? [property.value]).some(part => differing.has(part)))
+    .filter(property => {
+      // a polymorphic relation that leads nowhere may keep a key, which says nothing without a class
+      return !property.parts || [before, after].some(state => shown(state, property, meta) !== null);
+    });
 }
 
 /** The changeset and, for each many-to-many relation that changed, the keys before and after. */

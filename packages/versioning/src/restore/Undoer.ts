@@ -148,7 +148,8 @@ export class Undoer {
       }
     }
     if (!row.live) {
-      this.#setAll(row, newest);
+      // the key may have been that of a row of another class since
+      this.#setAll(row, versionInfos.get(ownMetaOf(newest)) === info ? newest : after);
     }
     this.#set(row, before, changed);
   }
