@@ -102,7 +102,7 @@ async function rowsOf(em: EntityManager): Promise<Map<string, Record<string, unk
       >;
       const keys = Object.entries(shown)
         .filter(([name]) => !['lent', 'versions', 'below', 'media', 'cover', 'kind'].includes(name))
-        .map(([name, value]) => [name, keysOf(row as Record<string, unknown>, name, value)] as const);
+        .map(([name, value]) => [name, keysOf(row as Record<string, unknown>, name, value) ?? null] as const);
       rows.set(`${row.constructor.name}#${String(shown['id'])}`, Object.fromEntries(keys));
     }
   }
