@@ -297,16 +297,16 @@ describeEachDatabase('MikroORM', db => {
     const em = orm.em.fork();
     em.create(Leader as never, { id: 1, to: em.create(Root as never, { id: 1, name: 'a' } as never) } as never);
     await em.flush();
-    const snapshotOf = async (fork: typeof em) => {
+    const readSnapshot = async (fork: typeof em) => {
       const { to } = await fork.findOneOrFail<{ to: object }>(Leader as never, 1 as never);
       return { ...helper(to).__originalEntityData };
     };
-    expect(await snapshotOf(em.fork())).toEqual({ id: 1 });
+    expect(await readSnapshot(em.fork())).toEqual({ id: 1 });
     const meta = orm.getMetadata().find(Root as never) as unknown as EntityMetadata;
     const snapshots = new ReferenceSnapshots([]);
     const watched = em.fork({ freshEventManager: true });
     watched.getEventManager().registerSubscriber({ onInit: args => snapshots.onInit(args as never) });
-    expect(await snapshotOf(watched)).toEqual({ id: 1, kind: 'root' });
+    expect(await readSnapshot(watched)).toEqual({ id: 1, kind: 'root' });
     expect(meta.root.properties['kind' as never]).toMatchObject({ userDefined: false });
   });
 
