@@ -147,7 +147,7 @@ describeEachDatabase('spans of a random history', db => {
         for (const name of new Set([...before.keys(), ...after.keys()])) {
           const [was, is] = [before.get(name), after.get(name)];
           const names = Object.keys({ ...was, ...is }).filter(each =>
-            was && is ? !isDeepStrictEqual(was[each], is[each]) : !isEmpty((was ?? is)![each]),
+            was && is ? !isDeepStrictEqual(was[each] ?? null, is[each] ?? null) : !isEmpty((was ?? is)![each]),
           );
           if (names.length > 0) {
             expected[name] = [was ? (is ? 'UPDATE' : 'DELETE') : 'INSERT', names.toSorted()];
