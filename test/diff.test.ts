@@ -152,6 +152,15 @@ describeEachDatabase('diff', db => {
       expect(await told(null, null)).toEqual([]);
     });
 
+    it('tells new entities apart, which have no key yet', async () => {
+      const em = orm.em.fork();
+      const added = ['x', 'y'].map(name => em.create(Category, { name }));
+      expect((await told([], added)).map(([, , operation, changeset]) => [operation, changeset])).toEqual([
+        ['INSERT', { name: [null, 'x'] }],
+        ['INSERT', { name: [null, 'y'] }],
+      ]);
+    });
+
     it('ends at cycles, and pairs what both sides reach on different paths', async () => {
       const populate = ['category.articles.comments.article'];
       const found = await told(await at(1, populate), await at(4, populate));

@@ -1,9 +1,13 @@
 import type { Collection } from '@mikro-orm/core';
 import { Entity, ManyToMany, ManyToOne, OneToMany, PrimaryKey, Property } from '@mikro-orm/decorators/es';
 import {
+  between,
   countVersions,
+  diff,
+  history,
   loadHistory,
   revert,
+  undo,
   Versioned,
   Versioning,
   versionOf,
@@ -225,5 +229,44 @@ describeDatabase('postgresql', 'an entity in the schema of its manager', db => {
     }
     const [last] = await orm.em.fork().find(VersionTransaction, {}, { orderBy: { id: 'desc' }, limit: 1 });
     expect(last!.changed.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['Article', 'Article.offers', 'Plan']);
+  });
+
+  it('tells what changed, what met a condition and what differs in the schema of its manager, and undoes it there', async () => {
+    const idsOf = async () =>
+      (await orm.em.fork().find(VersionTransaction, {}, { orderBy: { id: 'asc' } })).map(({ id }) => id);
+    const start = (await idsOf()).at(-1)!;
+    for (const schema of ['one', 'two']) {
+      const em = orm.em.fork({ schema });
+      const article = await em.findOneOrFail(Article, 1, { populate: ['tags'] });
+      article.name = `b ${schema}`;
+      article.tags.removeAll();
+      await em.flush();
+    }
+    for (const schema of ['one', 'two']) {
+      const em = () => orm.em.fork({ schema });
+      const changed = { name: [`a ${schema}`, `b ${schema}`], tags: [[1], []] };
+      const changes = await between(em(), start, 'latest', { entities: [Article] });
+      expect(changes.map(({ changeset }) => changeset)).toEqual([changed]);
+      expect(await diff(await em().findOneOrFail(Article, 1), start, 'latest')).toEqual(changed);
+      const names = async (where: object, fork = em(), options = {}) =>
+        (await history(fork, Article, where as never, options)).map(each => each.name);
+      expect(await names({})).toEqual([`a ${schema}`, `b ${schema}`]);
+      expect(await names({ tags: { name: `t ${schema}` } })).toEqual([`a ${schema}`]);
+      expect(await names({ plan: { name: 'free' } }, orm.em.fork(), { schema })).toEqual([
+        `a ${schema}`,
+        `b ${schema}`,
+      ]);
+    }
+    const em = orm.em.fork({ schema: 'two' });
+    await undo(em, (await idsOf()).at(-1)!);
+    await em.flush();
+    const names = ['one', 'two'].map(async schema => {
+      const { name, tags } = await orm.em.fork({ schema }).findOneOrFail(Article, 1, { populate: ['tags'] });
+      return [name, tags.length];
+    });
+    expect(await Promise.all(names)).toEqual([
+      ['b one', 0],
+      ['a two', 1],
+    ]);
   });
 });

@@ -17,7 +17,7 @@ import { deriveLinks } from './deriveLink.ts';
 import type { DeriveContext } from './DeriveContext.ts';
 import { add, deriveVersion, type DerivedVersion } from './deriveVersion.ts';
 import type { Dialect } from './dialect.ts';
-import { columnPrefix, flattenHierarchy, isJoined, wholeHierarchy, type Hierarchy } from './hierarchy.ts';
+import { columnPrefix, flattenHierarchy, isJoined, wholeHierarchy, type Hierarchy, isOrExtends } from './hierarchy.ts';
 import { addLiveIndexes, SPAN } from './indexes.ts';
 import { findMarked, type MarkedEntity } from './marks.ts';
 import { aliasOf, isPolymorphicToMany, toOneProperty, type FormulaColumns } from './properties.ts';
@@ -222,9 +222,7 @@ function sameClass(live: EntityMetadata, platform: Platform): (live: string, ver
   const column = platform.quoteIdentifier(prop.fieldNames[0]!);
   const classes = Object.entries(root.discriminatorMap!) as unknown as [string, EntityMetadata['class']][];
   const valuesOf = (meta: EntityMetadata['class']) =>
-    classes
-      .filter(([, each]) => each === meta || meta.prototype.isPrototypeOf(each.prototype as object))
-      .map(([value]) => platform.quoteValue(value));
+    classes.filter(([, each]) => isOrExtends(each, meta)).map(([value]) => platform.quoteValue(value));
   return (row, version) => {
     const [is, was] = [`${row}.${column}`, `${platform.quoteIdentifier(version)}.${column}`];
     const cases = classes.map(

@@ -68,6 +68,12 @@ export function discriminatorOf(meta: EntityMetadata): string | undefined {
   return Object.entries(meta.root.discriminatorMap ?? {}).find(([, target]) => target === meta.class)?.[0];
 }
 
+/** Whether a class is another one, or extends it. */
+export function isOrExtends(entity: object, other: object): boolean {
+  const [own, above] = [entity, other].map(each => (each as { prototype: object }).prototype);
+  return entity === other || above!.isPrototypeOf(own!);
+}
+
 /**
  * A class of live rows, with the columns and the rows of its whole single-table hierarchy. In a join, MikroORM takes a class
  * for that class alone, without its subclasses; here the relation says which rows they are, of whatever class. Versions

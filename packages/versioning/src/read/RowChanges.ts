@@ -1,5 +1,4 @@
 import { FlushMode, type EntityManager, type EntityMetadata } from '@mikro-orm/core';
-import { ownMetaOf } from '../internals/entityState.ts';
 import { qualified } from '../metadata/schemas.ts';
 import { versionInfos, type VersionedLink, type VersionInfo } from '../metadata/versionClass.ts';
 import { Operation } from '../model/Operation.ts';
@@ -7,7 +6,7 @@ import type { VersioningModel } from '../model/VersioningModel.ts';
 import { areSameKeys, keyText, linksOf, orderOfLinks, otherEnd, ownEnd } from './links.ts';
 import { askRows, quotedColumn } from './moments.ts';
 import { keyAsOnEntity } from './shownValue.ts';
-import { identify, keyCondition, keyFrom, versionKey } from './versions.ts';
+import { chunksOf, identify, infoOf, isDeletion, keyCondition, keyFrom, versionKey } from './versions.ts';
 
 /** What became of one row from after the transaction `from` to after the transaction `to`. */
 export interface RowChange {
@@ -156,9 +155,9 @@ export class RowChanges {
     const keyOf = (span: Span) => keyAsOnEntity(ownEnd(linked, span), live, this.#em);
     const keys = [...new Map(changed.map(span => [keyText(keyOf(span)), keyOf(span)])).values()];
     const byRow = new Map<string, [unknown, Span[]]>();
-    for (let i = 0; i < keys.length; i += CHUNK) {
-      const held = [this.#from, this.#to].map(at => ({ transaction: { $lte: at }, endTransactionId: { $gt: at } }));
-      for (const span of await this.#findSpans(linked, { $in: keys.slice(i, i + CHUNK) }, held)) {
+    const held = [this.#from, this.#to].map(at => ({ transaction: { $lte: at }, endTransactionId: { $gt: at } }));
+    for (const some of chunksOf(keys)) {
+      for (const span of await this.#findSpans(linked, { $in: some }, held)) {
         const id = keyText(keyOf(span));
         byRow.set(id, [keyOf(span), [...(byRow.get(id)?.[1] ?? []), span]]);
       }
@@ -196,24 +195,17 @@ export class RowChanges {
   }
 }
 
-/** Of how many rows the links are asked for at once. */
-const CHUNK = 1000;
-
-function infoOf(version: object): VersionInfo {
-  return versionInfos.get(ownMetaOf(version))!;
-}
-
 /** A version that is a deletion has the last state itself. */
 function stateBefore(first: object): object | null {
-  const { operationType, previous } = first as { operationType: Operation; previous: object | null };
-  if (operationType === Operation.DELETE) {
+  const { previous } = first as { previous: object | null };
+  if (isDeletion(first)) {
     return first;
   }
   return previous === null ? null : present(previous);
 }
 
 function present(version: object): object | null {
-  return (version as { operationType: Operation }).operationType === Operation.DELETE ? null : version;
+  return isDeletion(version) ? null : version;
 }
 
 /** Numbers and dates by value, anything else as text. */

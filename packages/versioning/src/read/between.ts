@@ -1,5 +1,6 @@
 import type { EntityManager, EntityName, InferEntity, Primary } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
+import { isOrExtends } from '../metadata/hierarchy.ts';
 import { classOf } from '../metadata/marks.ts';
 import { Operation } from '../model/Operation.ts';
 import type { Changeset, VersionOf } from '../model/Version.ts';
@@ -66,12 +67,11 @@ export async function between<Entity extends EntityName = EntityName<object>>(
   if (start > end) {
     throw VersioningError.wrongOrder(start, end);
   }
-  const isAsked = (asked: object, given: object) => asked === given || isBelow(asked, given);
   const rows = await new RowChanges(manager, model, start, end).read(
-    root => classes?.some(each => isAsked(each, root.class)) ?? true,
+    root => classes?.some(each => isOrExtends(each, root.class)) ?? true,
   );
   return rows
-    .filter(({ info }) => classes?.some(each => isAsked(info.live.class, each)) ?? true)
+    .filter(({ info }) => classes?.some(each => isOrExtends(info.live.class, each)) ?? true)
     .map(row => changeOf(row) as Change<InferEntity<Entity>>);
 }
 
@@ -99,8 +99,4 @@ function operationOf({ before, after, isOlder, versions }: RowChange, differs: b
     return Operation.INSERT;
   }
   return differs ? Operation.UPDATE : null;
-}
-
-function isBelow(entity: object, above: object): boolean {
-  return (above as { prototype: object }).prototype.isPrototypeOf((entity as { prototype: object }).prototype);
 }

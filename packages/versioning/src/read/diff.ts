@@ -1,8 +1,7 @@
 import type { EntityMetadata, FromEntityType } from '@mikro-orm/core';
 import { VersioningError } from '../errors.ts';
 import { currentManagerOf, describe, isEntity, ownMetaOf, ownSchemaOf } from '../internals/entityState.ts';
-import { versionInfos, type VersionedLink } from '../metadata/versionClass.ts';
-import { Operation } from '../model/Operation.ts';
+import type { VersionedLink } from '../metadata/versionClass.ts';
 import type { AnyVersion, Changeset } from '../model/Version.ts';
 import { compareStates, requireLoaded } from './changesets.ts';
 import { diffGraphs, type Difference } from './graphs.ts';
@@ -11,7 +10,7 @@ import { historyOf } from './histories.ts';
 import { areSameKeys } from './links.ts';
 import { transactionAt, type Moment } from './moments.ts';
 import { shownKeyOf } from './shownValue.ts';
-import { isVersion, liveKey, requireManaged, requireVersioned, versionKey } from './versions.ts';
+import { infoOf, isDeletion, isVersion, liveKey, requireManaged, requireVersioned, versionKey } from './versions.ts';
 
 type VersionWithEntity<Entity extends object> = AnyVersion & { readonly entity: Entity | null };
 
@@ -66,12 +65,9 @@ async function diffVersions(before: object, after: object): Promise<Changeset> {
     if (!isVersion(version)) {
       throw VersioningError.notAVersion(describe(version), 'diff');
     }
-    requireLoaded(version, versionInfos.get(ownMetaOf(version))!);
-    const { operationType, transaction } = version as unknown as {
-      operationType: Operation;
-      transaction: { id: number };
-    };
-    return { state: operationType === Operation.DELETE ? null : version, at: transaction.id };
+    requireLoaded(version, infoOf(version));
+    const { transaction } = version as unknown as { transaction: { id: number } };
+    return { state: isDeletion(version) ? null : version, at: transaction.id };
   });
   const [a, b] = [before, after].map(ownMetaOf) as [EntityMetadata, EntityMetadata];
   if (a.root.class !== b.root.class) {
@@ -82,7 +78,7 @@ async function diffVersions(before: object, after: object): Promise<Changeset> {
 
 async function diffMoments(row: object, from: Moment, to: Moment): Promise<Changeset> {
   const isPast = isEntity(row) && isVersion(row);
-  const info = isPast ? versionInfos.get(ownMetaOf(row))! : requireVersioned(row);
+  const info = isPast ? infoOf(row) : requireVersioned(row);
   const em = requireManaged(row);
   const key = isPast ? versionKey(row, info) : liveKey(row, info);
   const { model } = historyOf(em, 'diff()');
@@ -105,7 +101,7 @@ async function diffStates(sides: readonly [Side, Side]): Promise<Changeset> {
   const [before, after] = sides;
   const changes: Record<string, Changeset[string]> = { ...compareStates(before.state, after.state) };
   const known = after.state ?? before.state;
-  for (const linked of known ? versionInfos.get(ownMetaOf(known))!.links : []) {
+  for (const linked of known ? infoOf(known).links : []) {
     const [had, has] = [await linkedAt(before, linked), await linkedAt(after, linked)];
     if (!areSameKeys(had, has, linked.link.property.fixedOrder ?? false)) {
       changes[linked.name] = [had, has];
@@ -118,6 +114,6 @@ async function linkedAt({ state, at }: Side, linked: VersionedLink): Promise<unk
   if (state === null) {
     return [];
   }
-  const key = versionKey(state, versionInfos.get(ownMetaOf(state))!);
+  const key = versionKey(state, infoOf(state));
   return new HistoryAt(currentManagerOf(state)!, at, ownSchemaOf(state)).linked(linked, shownKeyOf(key));
 }

@@ -6,6 +6,7 @@ import {
   type EntityMetadata,
   type EntityProperty,
 } from '@mikro-orm/core';
+import { VersioningError } from '../errors.ts';
 import { isEntity, isLoaded, loadedProperties, managerOf, ownMetaOf, primaryKeyOf } from '../internals/entityState.ts';
 import { hasColumns, isToMany } from '../metadata/properties.ts';
 import { versionInfos } from '../metadata/versionClass.ts';
@@ -53,13 +54,16 @@ export function diffGraphs(before: readonly object[], after: readonly object[]):
 }
 
 class Graphs {
-  readonly #nodes = new Map<string, Node>();
+  /** By row; what has no key yet is one of its own. */
+  readonly #nodes = new Map<string | object, Node>();
   /** Still to be followed: what both sides have, and what only one has so far. */
   readonly #pairs = new Set<Node>();
   readonly #singles = new Set<Node>();
 
   add(side: SideName, entity: object, path: string): void {
-    const id = identify(ownMetaOf(entity), entity);
+    const keys = [primaryKeyOf(entity)].flat(Infinity);
+    const isNew = keys.some(part => part === undefined || part === null);
+    const id = isNew ? entity : identify(ownMetaOf(entity), entity);
     const node = this.#nodes.get(id) ?? { path };
     this.#nodes.set(id, node);
     if (node[side] === undefined) {
@@ -138,7 +142,11 @@ function compare(before: object, after: object, meta: EntityMetadata): Changeset
 
 /** Names of the properties with columns that differ; of a part of an embeddable, the embeddable's. */
 function differingColumns(before: object, after: object, meta: EntityMetadata): Set<string> {
-  const comparator = (managerOf(after) ?? managerOf(before))!.getComparator();
+  const em = managerOf(after) ?? managerOf(before);
+  if (!em) {
+    throw VersioningError.notManaged(meta.className);
+  }
+  const comparator = em.getComparator();
   const [a, b] = [before, after].map(entity => comparator.prepareEntity(entity as never));
   const differing = Object.keys(comparator.diffEntities(meta.class, a as never, b as never));
   return new Set(differing.map(name => rootProperty(meta.properties[name as never]!, meta).name));

@@ -14,8 +14,8 @@ import { schemaOption } from '../internals/entityState.ts';
 import { versionInfos } from '../metadata/versionClass.ts';
 import type { VersionOf } from '../model/Version.ts';
 import { explained } from './asOf.ts';
-import { Ever } from './Ever.ts';
 import { historyOf } from './histories.ts';
+import { HistoryQuery } from './HistoryQuery.ts';
 import { transactionAt, type Moment } from './moments.ts';
 import { keyFrom, versionOf } from './versions.ts';
 import { viewsOf } from './views.ts';
@@ -51,15 +51,16 @@ export async function history<Entity extends EntityName, Hint extends string = n
   const manager = em.getContext() as SqlEntityManager;
   const at = (moment: Moment | undefined) =>
     moment === undefined ? undefined : transactionAt(manager, moment, model.transaction);
-  const ever = new Ever(manager, shadows, model, { from: await at(from), to: await at(to) });
+  const { schema } = schemaOption(info.live, options.schema ?? manager.schema);
+  const span = { from: await at(from), to: await at(to) };
+  const query = new HistoryQuery(manager, shadows, model, span, schema);
   const ask = async (fields: readonly unknown[]) => {
     const builder = manager.createQueryBuilder(info.live.class, 'e').select(fields as never);
-    const { schema } = schemaOption(info.live, manager.schema);
     builder.where(conditionOf(where, info.live) as never).withSchema(schema);
     await builder.applyFilters(options.filters);
     return builder.toQuery();
   };
-  const { sql, params } = await ever.query(info.live, ask, viewsOf(manager));
+  const { sql, params } = await query.write(info.live, ask, viewsOf(manager));
   const id = info.version.getPrimaryProp().fieldNames[0]!;
   const isMeant = raw(alias => `${alias}.${manager.getPlatform().quoteIdentifier(id)} in (${sql})`, [...params]);
   try {

@@ -12,6 +12,7 @@ import {
 import { VersioningError } from '../errors.ts';
 import { classOf, isMarked } from '../metadata/marks.ts';
 import { mayBeVersioned, versionClassOf, versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
+import { Operation } from '../model/Operation.ts';
 import { serializeKey } from '../model/Touched.ts';
 import { VersionBase } from '../model/VersionBase.ts';
 import type { AnyVersion, VersionClass } from '../model/Version.ts';
@@ -145,6 +146,25 @@ export function keyCondition(info: VersionInfo, key: Record<string, unknown>): R
 function keyValue(value: unknown): unknown {
   return keyOrValue(value);
 }
+
+/** What is known of the class of a version. */
+export function infoOf(version: object): VersionInfo {
+  return versionInfos.get(ownMetaOf(version))!;
+}
+
+/** Whether a version records a deletion. */
+export function isDeletion(version: object): boolean {
+  return (version as AnyVersion).operationType === Operation.DELETE;
+}
+
+/** As many at a time as one query may name, each with the parts of its key. */
+export function* chunksOf<Item>(items: readonly Item[]): Generator<Item[]> {
+  for (let i = 0; i < items.length; i += CHUNK) {
+    yield items.slice(i, i + CHUNK);
+  }
+}
+
+const CHUNK = 1000;
 
 /** Whether an entity is a version. */
 export function isVersion(entity: object): entity is AnyVersion {

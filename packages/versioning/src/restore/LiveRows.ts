@@ -8,7 +8,7 @@ import {
 import { isEntity, metaOf, schemaOption } from '../internals/entityState.ts';
 import { isPolymorphicToMany, isToOne } from '../metadata/properties.ts';
 import { versionInfos, type VersionedProperty, type VersionInfo } from '../metadata/versionClass.ts';
-import { identify, keyFrom } from '../read/versions.ts';
+import { chunksOf, identify, keyFrom } from '../read/versions.ts';
 
 export type Values = Record<string, unknown>;
 
@@ -17,9 +17,6 @@ export interface RowKey {
   readonly target: EntityMetadata;
   readonly key: Values;
 }
-
-/** How many rows are loaded at once. */
-const CHUNK = 1000;
 
 /** Finds and recreates live rows in one manager, without flushing what is pending. */
 export class LiveRows {
@@ -51,10 +48,10 @@ export class LiveRows {
   /** Loads rows into the manager, in one query for each class, so that `find` needs none. */
   async load(rows: readonly RowKey[]): Promise<void> {
     for (const [meta, group] of Map.groupBy(rows, ({ target }) => target.root)) {
-      for (let i = 0; i < group.length; i += CHUNK) {
+      for (const some of chunksOf(group)) {
         await this.#em.find<Values>(
           meta.class,
-          { $or: group.slice(i, i + CHUNK).map(({ key }) => key) },
+          { $or: some.map(({ key }) => key) },
           { flushMode: FlushMode.COMMIT, filters: false, ...schemaOption(meta, this.#schema) },
         );
       }

@@ -1,11 +1,10 @@
 import { FlushMode, ReferenceKind, type EntityManager, type EntityProperty } from '@mikro-orm/core';
-import { metaOf, ownMetaOf, schemaOption } from '../internals/entityState.ts';
+import { metaOf, schemaOption } from '../internals/entityState.ts';
 import { VersioningError } from '../errors.ts';
 import { discriminatorValueOf, isPolymorphicToOne, isToOne } from '../metadata/properties.ts';
-import { versionInfos, type VersionInfo } from '../metadata/versionClass.ts';
-import { Operation } from '../model/Operation.ts';
+import type { VersionInfo } from '../metadata/versionClass.ts';
 import { shownKeyOf } from '../read/shownValue.ts';
-import { identify, versionKey } from '../read/versions.ts';
+import { identify, infoOf, isDeletion, versionKey } from '../read/versions.ts';
 import { HistoryAt } from '../read/HistoryAt.ts';
 import { stateOf, type Values } from './LiveRows.ts';
 import type { RelationTree } from './relationPaths.ts';
@@ -39,10 +38,10 @@ export class Reverter {
 
   /** Returns the live entity, or `null` when the version is a DELETE and the row is removed. */
   async revert(version: object, relations: RelationTree): Promise<object | null> {
-    if ((version as { operationType: Operation }).operationType !== Operation.DELETE) {
+    if (!isDeletion(version)) {
       return this.restore(version, relations);
     }
-    const info = versionInfos.get(ownMetaOf(version))!;
+    const info = infoOf(version);
     const found = await this.#plan.rows.find(info.live, versionKey(version, info));
     if (found) {
       this.#em.remove(found);
@@ -65,7 +64,7 @@ export class Reverter {
 
   /** Plans the row, and what hangs on it by the relations; a row that is reached on several paths follows each. */
   async #bringBack(version: object, relations: RelationTree, path: string): Promise<RowPlan> {
-    const info = versionInfos.get(ownMetaOf(version))!;
+    const info = infoOf(version);
     const row = await this.#plan.plan(info, versionKey(version, info));
     if (!this.#paths.has(row)) {
       this.#paths.set(row, path);

@@ -3,13 +3,21 @@ import { metaOf, ownMetaOf, schemaOption } from '../internals/entityState.ts';
 import { VersioningError, type UndoConflict } from '../errors.ts';
 import { isToOne } from '../metadata/properties.ts';
 import { versionInfos, type VersionedProperty } from '../metadata/versionClass.ts';
-import { Operation } from '../model/Operation.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 import { findDiffering } from '../read/changesets.ts';
 import { areSameKeys, keyText } from '../read/links.ts';
 import type { LinkChange, RowChange } from '../read/RowChanges.ts';
 import { shownKeyOf } from '../read/shownValue.ts';
-import { identify, keyCondition, liveKey, rowName, versionKey } from '../read/versions.ts';
+import {
+  chunksOf,
+  identify,
+  infoOf,
+  isDeletion,
+  keyCondition,
+  liveKey,
+  rowName,
+  versionKey,
+} from '../read/versions.ts';
 import { HistoryAt } from '../read/HistoryAt.ts';
 import { copyValue, stateOf, type RowKey, type Values } from './LiveRows.ts';
 import { findReferrers, type Referrer } from './referrers.ts';
@@ -95,16 +103,15 @@ export class Undoer {
       }
     }
     for (const [version, group] of Map.groupBy(later.values(), ({ info }) => info.version.root)) {
-      for (let i = 0; i < group.length; i += CHUNK) {
-        const keys = group.slice(i, i + CHUNK).map(({ info, key }) => keyCondition(info, key));
+      for (const some of chunksOf(group)) {
+        const keys = some.map(({ info, key }) => keyCondition(info, key));
         const found = await this.#em.find<Values>(
           version.class,
           { $or: keys, endTransactionId: this.#model.openEnd } as never,
           { flushMode: FlushMode.COMMIT, filters: false, ...schemaOption(version, this.#schema) },
         );
         for (const each of found) {
-          const info = versionInfos.get(ownMetaOf(each))!;
-          newest.set(later.get(identify(info.live, versionKey(each, info)))!, each);
+          newest.set(later.get(identify(infoOf(each).live, versionKey(each, infoOf(each))))!, each);
         }
       }
     }
@@ -114,7 +121,7 @@ export class Undoer {
   async #planRow(change: RowChange, newest: object): Promise<void> {
     const { before, after, info, key, versions, isOlder } = change;
     const isLater = newest !== versions.at(-1);
-    const isGone = (newest as { operationType: Operation }).operationType === Operation.DELETE;
+    const isGone = isDeletion(newest);
     if (after !== null && before !== null) {
       return this.#planUpdate(change, before, after, newest, isGone);
     }
@@ -149,7 +156,7 @@ export class Undoer {
     }
     if (!row.live) {
       // the key may have been that of a row of another class since
-      this.#setAll(row, versionInfos.get(ownMetaOf(newest)) === info ? newest : after);
+      this.#setAll(row, infoOf(newest) === info ? newest : after);
     }
     this.#set(row, before, changed);
   }
@@ -157,7 +164,7 @@ export class Undoer {
   /** The whole state of a version. */
   #setAll(row: RowPlan, version: object): void {
     Object.assign(row.state, stateOf(version, row.info));
-    this.#set(row, version, versionInfos.get(ownMetaOf(version))!.properties);
+    this.#set(row, version, infoOf(version).properties);
   }
 
   #set(row: RowPlan, version: object, properties: readonly VersionedProperty[]): void {
@@ -268,9 +275,6 @@ export class Undoer {
     this.#conflicts.push({ entity: row.target.className, key, property, message: `${subject} ${what}` });
   }
 }
-
-/** Of how many rows the newest version is asked for at once. */
-const CHUNK = 1000;
 
 /** MikroORM can't make a row one of another class. */
 function refuseOtherClasses(changes: readonly RowChange[]): void {

@@ -1,5 +1,6 @@
 import { FlushMode, Reference, type EntityManager, type EntityMetadata, type EntityProperty } from '@mikro-orm/core';
 import { isEntity, metaOf, primaryKeyOf, schemaOption } from '../internals/entityState.ts';
+import { isOrExtends } from '../metadata/hierarchy.ts';
 import { hasColumns, isToOne } from '../metadata/properties.ts';
 import type { VersioningModel } from '../model/VersioningModel.ts';
 import { rowName } from '../read/versions.ts';
@@ -46,7 +47,9 @@ function relationsTo(
     .flatMap(child =>
       child.relations
         .filter(prop => isToOne(prop) && hasColumns(prop) && !prop.inherited)
-        .filter(prop => (prop.polymorphTargets ?? [prop.targetMeta!]).some(each => isOrIsBelow(target, each)))
+        .filter(prop =>
+          (prop.polymorphTargets ?? [prop.targetMeta!]).some(each => isOrExtends(target.class, each.class)),
+        )
         .map(prop => ({ child, prop })),
     );
 }
@@ -54,8 +57,4 @@ function relationsTo(
 function targetOf(entity: object, prop: EntityProperty): string {
   const value = Reference.unwrapReference((entity as Record<string, object>)[prop.name]!);
   return isEntity(value) ? rowName(metaOf(value), value) : `${prop.targetMeta!.className}#${String(value)}`;
-}
-
-function isOrIsBelow(meta: EntityMetadata, above: EntityMetadata): boolean {
-  return meta.class === above.class || above.class.prototype.isPrototypeOf(meta.class.prototype as object);
 }

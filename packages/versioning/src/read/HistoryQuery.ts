@@ -29,20 +29,23 @@ interface Span {
 }
 
 /** Makes a query for live rows into one for the ids of the versions that such rows ever had while they met it. */
-export class Ever {
+export class HistoryQuery {
   readonly #em: SqlEntityManager;
   readonly #shadows: Shadows;
   readonly #model: VersioningModel;
   readonly #span: Span;
+  /** Of what has its tables in several. */
+  readonly #schema: string | undefined;
 
-  constructor(em: SqlEntityManager, shadows: Shadows, model: VersioningModel, span: Span) {
+  constructor(em: SqlEntityManager, shadows: Shadows, model: VersioningModel, span: Span, schema: string | undefined) {
     this.#em = em;
+    this.#schema = schema;
     this.#shadows = shadows;
     this.#model = model;
     this.#span = span;
   }
 
-  async query(meta: EntityMetadata, ask: Ask, views: readonly View[]): Promise<Query> {
+  async write(meta: EntityMetadata, ask: Ask, views: readonly View[]): Promise<Query> {
     const plain = await ask(meta.primaryKeys);
     const named = this.#namedIn(plain.sql, views);
     const words = this.#shadows.wordsOf(plain.sql);
@@ -73,7 +76,7 @@ export class Ever {
   #amongMoments(sql: string, meta: EntityMetadata, named: readonly Named[], views: readonly View[]): string {
     const { versionId, transactionId, endTransactionId, operationType } = this.#model.columns;
     const rows = this.#model.rows.get(meta.root.class)!;
-    const history = inSchema(rows.table.history, this.#em.schema, this.#em.getPlatform());
+    const history = inSchema(rows.table.history, this.#schema, this.#em.getPlatform());
     const keys = rows.table.key.map(({ name }) => name);
     // a query for a hierarchy selects more than the key
     const key = keys.map(name => this.#quote('__e', name)).join(', ');
